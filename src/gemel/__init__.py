@@ -1,0 +1,1 @@
+"""Gemel: live digital twins."""

@@ -1,0 +1,144 @@
+"""One picture of everything that moves: a population of ensembles, advanced and observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from gemel.facts import MINUTE, Time
+
+Array = Any
+"""A NumPy or JAX array; axes are (twin, member) unless said otherwise."""
+
+Seed = int
+"""Random draws are keyed by (seed, twin, purpose, time), never taken in sequence."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who is modelled: the id that keys its draws, and what is known of it (attributes in the type's units)."""
+
+    id: str
+    born: Time
+    attributes: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What is believed of some twins: `values[name]` is (twin, member); `at` (twin,) is each twin's own time."""
+
+    subjects: tuple[Subject, ...]
+    at: np.ndarray
+    values: Mapping[str, Array]
+
+    @property
+    def members(self) -> int:
+        """Return how many members each twin has."""
+        return int(next(iter(self.values.values())).shape[1])
+
+    def rows(self, index: Sequence[int]) -> Belief:
+        """Return the belief of some of the twins, in the order of *index*; repeat a row to fork it."""
+        chosen = np.asarray(index, dtype=np.int64)
+        return Belief(
+            tuple(self.subjects[i] for i in chosen),
+            self.at[chosen],
+            {name: np.asarray(value)[chosen] for name, value in self.values.items()},
+        )
+
+    def with_values(self, **changed: Array) -> Belief:
+        """Return this belief with some values replaced."""
+        return replace(self, values={**self.values, **changed})
+
+
+def stack(beliefs: Sequence[Belief]) -> Belief:
+    """Return many beliefs of one dynamics as one belief."""
+    return Belief(
+        tuple(subject for belief in beliefs for subject in belief.subjects),
+        np.concatenate([belief.at for belief in beliefs]),
+        {name: np.concatenate([np.asarray(b.values[name]) for b in beliefs]) for name in beliefs[0].values},
+    )
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a value may lie: `soft` bounds are approached and never reached (log, logit), others hold it."""
+
+    low: float = -np.inf
+    high: float = np.inf
+    soft: bool = False
+
+
+@dataclass(frozen=True)
+class Dose:
+    """Something a lever did: *amount* (or one per member) in the lever's unit, at once, or from then on for a rate."""
+
+    lever: str
+    amount: float | Array
+    at: Time
+
+
+Plan = Sequence[Dose]
+"""What acts on one twin over some span, past or supposed; a rate holds until the next, the belief remembers it."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Variables over time: `after` is (time,) ms from each twin's start, `values[name]` is (time, twin, member)."""
+
+    after: np.ndarray
+    values: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a sensor should read: `mean` and white-noise standard deviation `sd`, each (twin, member)."""
+
+    mean: Array
+    sd: Array
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A value a sensor gave, in the signal's unit."""
+
+    signal: str
+    value: float
+    at: Time
+
+
+Info = Mapping[str, Array]
+"""How a computation went: named arrays, leading axis (twin,), never discarded."""
+
+
+@runtime_checkable
+class Dynamics(Protocol):
+    """Whatever moves: bodies, machines, queues, populations."""
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """Return the values that readings may teach something about, with where they may lie."""
+        ...
+
+    def prior(self, subjects: Sequence[Subject], members: int, seed: Seed) -> Belief:
+        """Return what is believed before any reading, at each subject's `born`."""
+        ...
+
+    def advance(
+        self,
+        belief: Belief,
+        plans: Sequence[Plan],
+        until: np.ndarray,
+        seed: Seed,
+        *,
+        record: Sequence[str] = (),
+        every: Time = 5 * MINUTE,
+    ) -> tuple[Belief, Trajectory]:
+        """Return the belief at *until* (twin,) ms under one plan per twin, and the variables to *record* on the way."""
+        ...
+
+    def observe(self, belief: Belief) -> Mapping[str, Expected]:
+        """Return what each sensor should read now."""
+        ...

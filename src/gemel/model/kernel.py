@@ -1,0 +1,108 @@
+"""The compiled step: fixed-step Runge-Kutta 4 for the drift, Euler-Maruyama for the noise, many twins at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from gemel.model.module import Values
+from gemel.model.wiring import Wiring
+
+SPANS = (8, 64)
+"""Minutes a compiled call may span: the shortest that fits is taken."""
+
+
+class Kernel:
+    """Advances states (twin, member) minute by minute; draws are keyed by (seed, twin, minute, state)."""
+
+    def __init__(self, wiring: Wiring, constants: Mapping[str, float], held: Sequence[str], impulses: Sequence[str]) -> None:
+        self._wiring, self._constants = wiring, dict(constants)
+        self._held, self._impulses = tuple(held), tuple(impulses)
+        states = {name: state for module in wiring.modules for name, state in module.states.items()}
+        self._states = tuple(sorted(states))
+        self._bounds = {name: (state.low, state.high) for name, state in states.items()}
+        self._noisy: tuple[str, ...] | None = None
+        self.run = jax.jit(self._run, static_argnames=("record", "every"))
+        self.complete = jax.jit(lambda values: wiring.complete({**self._constants, **values}))
+
+    def _run(
+        self, values: dict[str, Array], doses: dict[str, Array], minutes: Array, start: Array, keys: Array,
+        *, record: tuple[str, ...], every: int,
+    ) -> tuple[dict[str, Array], dict[str, Array]]:  # fmt: skip
+        """Return values after `minutes` (twin,) and records at every `every` minutes, each (span // every, twin, member)."""
+        span = doses[next(iter(doses))].shape[0] if doses else SPANS[-1]
+        shape = next(iter(values.values())).shape
+        records = {name: jnp.zeros((span // every if record else 0, *shape), jnp.float32) for name in record}
+        minute = partial(self._minute, doses=doses, minutes=minutes, start=start, keys=keys)
+
+        def body(i: Array, carry: Any) -> Any:
+            now, kept = minute(i, carry[0]), carry[1]
+            if record:
+                kept = self._keep(kept, now, i + 1, record, every)
+            return now, kept
+
+        return jax.lax.fori_loop(0, jnp.max(minutes), body, (values, records))
+
+    def _keep(self, kept: dict[str, Array], now: Values, done: Array, record: tuple[str, ...], every: int) -> Any:
+        def put(old: dict[str, Array]) -> dict[str, Array]:
+            seen = self._wiring.complete({**self._constants, **self._quiet(now), **now})
+            return {
+                name: old[name].at[done // every - 1].set(jnp.broadcast_to(seen[name], old[name].shape[1:])) for name in record
+            }
+
+        return jax.lax.cond(done % every == 0, put, lambda old: old, kept)
+
+    def _minute(
+        self, i: Array, values: dict[str, Array], *, doses: dict[str, Array], minutes: Array, start: Array, keys: Array
+    ) -> dict[str, Array]:
+        active = (i < minutes)[:, None]
+        held = {name: self._rate(values[name], doses[name][i]) for name in self._held}
+        acting = {name: doses[name][i] for name in self._impulses}
+        others = {**self._constants, **values, **held, **acting}
+        states = {name: values[name] for name in self._states}
+        moved = self._shake(self._rk4(states, others), others, keys, start + i)
+        bounded = {name: jnp.clip(value, *self._bounds[name]) for name, value in moved.items()}
+        return {name: jnp.where(active, {**bounded, **held}.get(name, value), value) for name, value in values.items()}
+
+    @staticmethod
+    def _rate(old: Array, new: Array) -> Array:
+        return jnp.where(jnp.isnan(new), old, new)
+
+    def _quiet(self, values: Values) -> dict[str, Array]:
+        return {name: jnp.float32(0.0) for name in self._impulses}
+
+    def _rk4(self, states: dict[str, Array], others: Values) -> dict[str, Array]:
+        def slope(at: dict[str, Array]) -> dict[str, Array]:
+            found = self._wiring.changes(self._wiring.complete({**others, **at}))
+            return {name: found.get(name, jnp.float32(0.0)) for name in at}
+
+        def along(direction: dict[str, Array], length: float) -> dict[str, Array]:
+            return {name: states[name] + length * direction[name] for name in states}
+
+        k1 = slope(states)
+        k2 = slope(along(k1, 0.5))
+        k3 = slope(along(k2, 0.5))
+        k4 = slope(along(k3, 1.0))
+        return {n: states[n] + (k1[n] + 2.0 * (k2[n] + k3[n]) + k4[n]) / 6.0 for n in states}
+
+    def _shake(self, moved: dict[str, Array], others: Values, keys: Array, minute: Array) -> dict[str, Array]:
+        size = self._wiring.noise(self._wiring.complete({**others, **moved}))
+        if not size:
+            return moved
+        members = next(iter(moved.values())).shape[1]
+        draws = _normal(keys, minute, len(size), members)
+        return {**moved, **{name: moved[name] + size[name] * draws[:, i] for i, name in enumerate(sorted(size))}}
+
+
+def _normal(keys: Array, minute: Array, kinds: int, members: int) -> Array:
+    """Return standard normal draws (twin, kind, member) that depend on the twin's key and the minute alone."""
+
+    def one(key: Array, when: Array) -> Array:
+        return jax.random.normal(jax.random.fold_in(key, when), (kinds, members), jnp.float32)
+
+    return jax.vmap(one)(keys, minute)

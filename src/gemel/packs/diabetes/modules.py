@@ -1,0 +1,220 @@
+"""The twin's modules: minimal-model glucose, two-compartment insulin, meal absorption, sensor.
+
+Structure: Bergman et al. 1979 (10.1152/ajpendo.1979.236.6.E667) for glucose and remote insulin; two-compartment
+subcutaneous insulin and gut absorption as in Cappon et al. 2023 (10.1109/TBME.2023.3286856). Insulin sensitivity is
+written as mg/dL per unit and carbohydrate as mg/dL per gram, the numbers clinics use, so that they can be read.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from gemel.model import Balance, Module, Output, Parameter, State
+from gemel.model.module import Values
+
+DAY_MIN = 1440.0
+
+
+def insulin() -> Module:
+    """Return subcutaneous absorption, plasma and remote action of insulin, all as flows of units per minute."""
+    habit = "habit.basal"
+    return Module(
+        name="insulin",
+        reads={"pump.bolus": "U/min", "pump.basal": "U/min", habit: "U/min"},
+        states={
+            "insulin.depot": State("U", lambda p: p[habit + ".start"] / p["insulin.kd"], low=0.0),
+            "insulin.interstitial": State("U", lambda p: p[habit + ".start"] / p["insulin.ka"], low=0.0),
+            "insulin.plasma": State("U/min", lambda p: p[habit + ".start"], low=0.0),
+            "insulin.action": State("U/min", lambda p: p[habit + ".start"], low=0.0),
+        },
+        parameters={
+            "insulin.kd": Parameter("1/min", 0.0119, source="fitted, see docs/diabetes.md"),
+            "insulin.ka": Parameter("1/min", 0.0110, source="fitted, see docs/diabetes.md"),
+            "insulin.ke": Parameter("1/min", 0.127, source="10.1109/TBME.2023.3286856"),
+            "insulin.p2": Parameter("1/min", 0.0118, source="10.1109/TBME.2023.3286856"),
+        },
+        outputs={"insulin.on_board": Output("U", (habit,)), "insulin.excess": Output("U/min", (habit,))},
+        output=_insulin_output,
+        change=_insulin_change,
+        balances={
+            "insulin": Balance(
+                ("insulin.depot", "insulin.interstitial"),
+                lambda v: v["pump.bolus"] + v["pump.basal"],
+                lambda v: v["insulin.ka"] * v["insulin.interstitial"],
+            )
+        },
+    )
+
+
+def _insulin_output(v: Values) -> Values:
+    steady = v["habit.basal"] / v["insulin.kd"] + v["habit.basal"] / v["insulin.ka"]
+    return {
+        "insulin.on_board": v["insulin.depot"] + v["insulin.interstitial"] - steady,
+        "insulin.excess": v["insulin.action"] - v["habit.basal"],
+    }
+
+
+def _insulin_change(v: Values) -> Values:
+    released = v["insulin.kd"] * v["insulin.depot"]
+    absorbed = v["insulin.ka"] * v["insulin.interstitial"]
+    return {
+        "insulin.depot": v["pump.bolus"] + v["pump.basal"] - released,
+        "insulin.interstitial": released - absorbed,
+        "insulin.plasma": v["insulin.ke"] * (absorbed - v["insulin.plasma"]),
+        "insulin.action": v["insulin.p2"] * (v["insulin.plasma"] - v["insulin.action"]),
+    }
+
+
+def habit() -> Module:
+    """Return what this person usually gets: basal over a day and total insulin over two, as slow averages."""
+    return Module(
+        name="habit",
+        reads={"pump.bolus": "U/min", "pump.basal": "U/min"},
+        states={
+            "habit.basal": State("U/min", lambda p: p["habit.basal.start"], low=0.0),
+            "habit.total": State("U/min", lambda p: p["habit.total.start"], low=1e-4),
+        },
+        parameters={
+            "habit.basal.start": Parameter("U/min", 0.9 / 60, individual=True, source="0.3 U/kg/d at 70 kg"),
+            "habit.total.start": Parameter("U/min", 42.0 / DAY_MIN, individual=True, source="0.6 U/kg/d at 70 kg"),
+        },
+        change=lambda v: {
+            "habit.basal": (v["pump.basal"] - v["habit.basal"]) / DAY_MIN,
+            "habit.total": (v["pump.basal"] + v["pump.bolus"] - v["habit.total"]) / (2 * DAY_MIN),
+        },
+        scale="1 d",
+    )
+
+
+def meal() -> Module:
+    """Return the way of announced carbohydrate from mouth to blood, in grams."""
+    return Module(
+        name="meal",
+        reads={"mouth.carbs": "g/min"},
+        states={
+            "stomach.solid": State("g", 0.0, low=0.0),
+            "stomach.liquid": State("g", 0.0, low=0.0),
+            "gut.carbs": State("g", 0.0, low=0.0),
+        },
+        parameters={
+            "stomach.kempt": Parameter("1/min", 0.0876, source="fitted, see docs/diabetes.md"),
+            "gut.kabs": Parameter("1/min", 0.0228, source="fitted, see docs/diabetes.md"),
+        },
+        outputs={"gut.appearance": Output("g/min"), "meal.on_board": Output("g")},
+        output=lambda v: {
+            "gut.appearance": v["gut.kabs"] * v["gut.carbs"],
+            "meal.on_board": v["stomach.solid"] + v["stomach.liquid"] + v["gut.carbs"],
+        },
+        change=lambda v: {
+            "stomach.solid": v["mouth.carbs"] - v["stomach.kempt"] * v["stomach.solid"],
+            "stomach.liquid": v["stomach.kempt"] * (v["stomach.solid"] - v["stomach.liquid"]),
+            "gut.carbs": v["stomach.kempt"] * v["stomach.liquid"] - v["gut.kabs"] * v["gut.carbs"],
+        },
+        balances={
+            "carbohydrate": Balance(
+                ("stomach.solid", "stomach.liquid", "gut.carbs"),
+                lambda v: v["mouth.carbs"],
+                lambda v: v["gut.appearance"],
+            )
+        },
+    )
+
+
+def glucose() -> Module:
+    """Return plasma glucose, with sensitivity as a slow random walk and two flows that nobody announced."""
+    return Module(
+        name="glucose",
+        reads={
+            "insulin.excess": "U/min", "gut.appearance": "g/min", "habit.total": "U/min",
+        },
+        states={
+            "glucose.plasma": State("mg/dL", lambda p: p["glucose.start"], low=20.0, high=600.0),
+            "glucose.fast": State("mg/dL/min", 0.0, low=-15.0, high=15.0),
+            "glucose.slow": State("mg/dL/min", 0.0, low=-8.0, high=8.0),
+            "sensitivity.log": State("", lambda p: p["sensitivity.start"], low=-2.0, high=2.0),
+            "carbs.log": State("", lambda p: p["carbs.start"], low=-2.0, high=2.0),
+        },
+        parameters={
+            "glucose.start": Parameter("mg/dL", 140.0, sd=0.35, low=20.0, source="spread of CGM values"),
+            "glucose.effectiveness": Parameter("1/min", 0.0100, source="fitted, see docs/diabetes.md"),
+            "glucose.rest": Parameter("mg/dL", 151.0, source="fitted, see docs/diabetes.md"),
+            "glucose.power": Parameter("", 1.47, source="fitted, see docs/diabetes.md"),
+            "sensitivity.rule": Parameter("mg/dL", 1700 * 0.156, source="1700 rule, 10.1016/S0168-8227(02)00178-3"),
+            "sensitivity.start": Parameter("", 0.0, sd=0.72, low=-jnp.inf),
+            "carbs.factor": Parameter("mg/dL/g", 3.8 * 0.208, source="fitted, see docs/diabetes.md"),
+            "carbs.start": Parameter("", 0.0, sd=1.0, low=-jnp.inf),
+            "sensitivity.walk": Parameter("", 0.00837 / 5**0.5),
+            "carbs.walk": Parameter("", 0.0102 / 5**0.5),
+            "glucose.fast_sd": Parameter("mg/dL/min", 1.05),
+            "glucose.fast_time": Parameter("min", 7.6),
+            "glucose.slow_sd": Parameter("mg/dL/min", 0.584),
+            "glucose.slow_time": Parameter("min", 91.6),
+            "glucose.meal_noise": Parameter("", 0.2),
+            "glucose.insulin_noise": Parameter("", 0.1),
+        },
+        outputs={
+            "glucose.lowering": Output("mg/dL/min", ("insulin.excess", "habit.total")),
+            "glucose.raising": Output("mg/dL/min", ("gut.appearance",)),
+            "sensitivity.factor": Output("mg/dL/U", ("habit.total",)),
+        },
+        output=_glucose_output,
+        change=_glucose_change,
+        noise=_glucose_noise,
+    )  # fmt: skip
+
+
+def _glucose_output(v: Values) -> Values:
+    factor = v["sensitivity.rule"] / (v["habit.total"] * DAY_MIN) * jnp.exp(v["sensitivity.log"])
+    level = jnp.clip(v["glucose.plasma"], 40.0, 300.0) / 120.0
+    return {
+        "sensitivity.factor": factor,
+        "glucose.lowering": factor * v["insulin.excess"] * level ** v["glucose.power"],
+        "glucose.raising": v["carbs.factor"] * jnp.exp(v["carbs.log"]) * v["gut.appearance"],
+    }
+
+
+def _glucose_change(v: Values) -> Values:
+    back = v["glucose.effectiveness"] * (v["glucose.plasma"] - v["glucose.rest"])
+    unexplained = v["glucose.fast"] + v["glucose.slow"]
+    return {
+        "glucose.plasma": v["glucose.raising"] - v["glucose.lowering"] - back + unexplained,
+        "glucose.fast": -v["glucose.fast"] / v["glucose.fast_time"],
+        "glucose.slow": -v["glucose.slow"] / v["glucose.slow_time"],
+    }
+
+
+def _glucose_noise(v: Values) -> Values:
+    meal = v["glucose.meal_noise"] * v["glucose.raising"]
+    insulin_ = v["glucose.insulin_noise"] * v["glucose.lowering"]
+    fast = jnp.sqrt(v["glucose.fast_sd"] ** 2 + meal**2 + insulin_**2)
+    return {
+        "glucose.fast": fast * jnp.sqrt(2.0 / v["glucose.fast_time"]),
+        "glucose.slow": v["glucose.slow_sd"] * jnp.sqrt(2.0 / v["glucose.slow_time"]),
+        "sensitivity.log": v["sensitivity.walk"],
+        "carbs.log": v["carbs.walk"],
+    }
+
+
+def sensor() -> Module:
+    """Return the sensor: interstitial lag, and an error that is correlated in time (Ornstein-Uhlenbeck)."""
+    return Module(
+        name="sensor",
+        reads={"glucose.plasma": "mg/dL"},
+        states={
+            "sensor.interstitial": State("mg/dL", lambda p: p["glucose.start"], low=20.0, high=600.0),
+            "sensor.error": State("mg/dL", 0.0, low=-80.0, high=80.0),
+        },
+        parameters={
+            "sensor.lag": Parameter("min", 2.85, source="fitted, see docs/diabetes.md"),
+            "sensor.error_sd": Parameter("mg/dL", 1.5),
+            "sensor.error_time": Parameter("min", 15.0),
+            "sensor.noise": Parameter("mg/dL", 0.8),
+        },
+        outputs={"sensor.glucose": Output("mg/dL")},
+        output=lambda v: {"sensor.glucose": v["sensor.interstitial"] + v["sensor.error"]},
+        change=lambda v: {
+            "sensor.interstitial": (v["glucose.plasma"] - v["sensor.interstitial"]) / v["sensor.lag"],
+            "sensor.error": -v["sensor.error"] / v["sensor.error_time"],
+        },
+        noise=lambda v: {"sensor.error": v["sensor.error_sd"] * jnp.sqrt(2.0 / v["sensor.error_time"])},
+    )
