@@ -1,0 +1,169 @@
+"""Nightscout exports: glucose, boluses, carbohydrates and the basal rate of one person."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+
+from gemel.errors import BadInput
+from gemel.streams.basal import timeline
+from gemel.streams.clock import zone
+from gemel.streams.contract import Item, Source
+from gemel.streams.nightscout_basal import SUSPENDED, SWITCH, TEMPORARY, schedules, temporary
+from gemel.streams.nightscout_docs import Document, created, documents, files_of, newest, text, time_of
+from gemel.streams.reading import amount
+from gemel.streams.report import Report
+
+_UNITS = {"mg/dl": "mg/dL", "mgdl": "mg/dL", "mmol": "mmol/L", "mmol/l": "mmol/L"}
+
+_ERROR_CODES = 12
+"""Dexcom sensors write whole numbers up to this in place of a value: 5 not calibrated, 10 power deviation …"""
+
+
+def nightscout(*paths: str | Path, timezone: str | None = None) -> Source:
+    """Return what Nightscout files, or a folder of them, say: `glucose`, `bolus` U, `carbs` g, `basal` U/h.
+
+    *timezone* is for times and profiles that name none. A row is the n-th record of its file.
+    """
+    if not paths:
+        raise BadInput("no Nightscout file named: entries.json, treatments.json, profile.json, or their folder")
+    return _Nightscout(tuple(Path(path) for path in paths), zone(timezone) if timezone else None)
+
+
+@dataclass(frozen=True)
+class _Nightscout:
+    paths: tuple[Path, ...]
+    zone: tzinfo | None
+    name: str = "nightscout"
+
+    def read(self, report: Report | None = None) -> Iterator[Item]:
+        """Yield all items by time."""
+        report = Report() if report is None else report
+        found = [document for path in files_of(self.paths) for document in documents(path)]
+        if not any(document.kind != "other" for document in found):
+            names = ", ".join(str(path) for path in self.paths)
+            raise BadInput("holds no Nightscout entries, treatments or profiles", file=names)
+        kept = newest(found, report)
+        items = [*_said(kept, self.zone, report), *_basal(kept, self.zone, report)]
+        yield from sorted(items, key=lambda item: (item.at, item.name))
+
+
+@dataclass(frozen=True)
+class _Found:
+    item: Item
+    document: Document
+
+
+def _said(kept: Sequence[Document], clock: tzinfo | None, report: Report) -> Iterator[Item]:
+    """Yield readings, boluses and meals, copies left out, and what was deleted at the source."""
+    site = _site_unit(kept)
+    found = [_Found(item, document) for document in kept for item in _items(document, clock, site, report)]
+    yield from (one.item for one in found if one.item.retracted)
+    yield from _once([one for one in found if not one.item.retracted], report)
+
+
+def _once(found: Iterable[_Found], report: Report) -> Iterator[Item]:
+    """Yield one item per event: uploaders send one event twice under two ids; the first made is kept.
+
+    Two sensor values of one moment cannot both be: the one modified last is kept.
+    """
+    groups: dict[tuple[object, ...], list[_Found]] = defaultdict(list)
+    for one in found:
+        item, document = one.item, one.document
+        what = ("sensor",) if document.is_sensor else (document.event, item.value)
+        groups[(item.name, item.at, *what)].append(one)
+    for group in groups.values():
+        report.duplicates += len(group) - 1
+        yield _chosen(group).item
+
+
+def _chosen(group: Sequence[_Found]) -> _Found:
+    last = max(group, key=lambda one: (one.document.modified, one.item.value)).item.value
+    return min((one for one in group if one.item.value == last), key=lambda one: created(one.document))
+
+
+def _site_unit(kept: Iterable[Document]) -> str:
+    """Return the unit that the site shows glucose in; it holds for treatments that name none."""
+    profiles = [document for document in kept if document.kind == "profile"]
+    named = [_UNITS.get(str(document.fields.get("units", "")).lower()) for document in profiles]
+    return next((unit for unit in named if unit), "mg/dL")
+
+
+def _items(document: Document, clock: tzinfo | None, site: str, report: Report) -> Iterator[Item]:
+    readers: dict[str, Callable[[], Iterator[Item]]] = {
+        "entry": lambda: _reading(document, clock, report),
+        "treatment": lambda: _treatment(document, clock, site, report),
+    }
+    if document.kind in readers:
+        yield from readers[document.kind]()
+    elif document.kind == "other":
+        report.warn("a record that is no entry, treatment or profile is skipped")
+
+
+def _reading(document: Document, clock: tzinfo | None, report: Report) -> Iterator[Item]:
+    field = next((name for name in ("sgv", "mbg") if name in document.fields), None)
+    value = None if field is None else amount(document.fields[field], document.by.at(field))
+    unit = _unit(document, "mg/dL")
+    if field is None or value is None:
+        report.warn("an entry without a glucose value is skipped")
+    elif field == "sgv" and unit == "mg/dL" and value <= _ERROR_CODES and value == int(value):
+        report.warn("a sensor's error code in place of a glucose value is skipped")
+    else:
+        yield _item(document, "glucose", value, unit, field, clock)
+
+
+def _unit(document: Document, otherwise: str) -> str:
+    named = text(document, "units")
+    if named is None:
+        return otherwise
+    if named.lower() not in _UNITS:
+        raise document.by.at("units").bad(f"unknown unit of glucose {named!r}; possible: {', '.join(_UNITS)}")
+    return _UNITS[named.lower()]
+
+
+def _item(document: Document, name: str, value: float, unit: str, field: str, clock: tzinfo | None) -> Item:
+    at = time_of(document, clock)
+    return Item(name, value, unit, at, document.id, document.by.at(field), retracted=not document.valid)
+
+
+def _treatment(document: Document, clock: tzinfo | None, site: str, report: Report) -> Iterator[Item]:
+    """Yield the insulin, the carbohydrates and the finger stick in one treatment; the basal rate is read elsewhere."""
+    used = document.event in (*TEMPORARY, *SUSPENDED, SWITCH)
+    for field, name, unit in (("insulin", "bolus", "U"), ("carbs", "carbs", "g")):
+        value = amount(document.fields.get(field), document.by.at(field))
+        if value:
+            used = True
+            yield _item(document, name, value, unit, field, clock)
+    stick = amount(document.fields.get("glucose"), document.by.at("glucose"))
+    if stick and text(document, "glucoseType") in ("Finger", "Manual"):
+        used = True
+        yield _item(document, "glucose", stick, _unit(document, site), "glucose", clock)
+    if document.number("splitExt"):
+        report.warn("the extended part of a bolus is not imported")
+    if document.event in TEMPORARY and not document.valid:
+        yield from _withdrawn(document, clock)
+    if not used:
+        report.warn(f"{document.event[:40] or 'a treatment without a type'}: not used")
+
+
+def _withdrawn(document: Document, clock: tzinfo | None) -> Iterator[Item]:
+    """Yield that the start of a temporary rate is taken back; its rate matters no more."""
+    if document.id is not None:
+        rate = amount(document.fields.get("absolute"), document.by.at("absolute"))
+        yield _item(document, "basal", rate or 0.0, "U/h", "absolute", clock)
+
+
+def _basal(kept: Sequence[Document], clock: tzinfo | None, report: Report) -> Iterator[Item]:
+    valid = [document for document in kept if document.valid]
+    treated = [document for document in valid if document.kind == "treatment"]
+    times = [time_of(document, clock) for document in valid if document.kind in ("entry", "treatment")]
+    temporaries = [temporary(d, clock) for d in treated if d.event in (*TEMPORARY, *SUSPENDED)]
+    switches = [document for document in treated if document.event == SWITCH]
+    plans = schedules([document for document in valid if document.kind == "profile"], switches, clock, report)
+    if not times:
+        report.warn("no entries and no treatments: nothing says when the profile was in use")
+    elif temporaries or plans:
+        yield from timeline(temporaries, plans, min(times), max(times), report)
