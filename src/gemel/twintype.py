@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 from gemel.dynamics import Dynamics
 from gemel.errors import BadInput, unknown
 from gemel.facts import MINUTE, Time
+from gemel.intervention import Alarm, Form, Guard, Metric
 from gemel.units import factor
 
 
@@ -78,7 +79,10 @@ class Lever(Signal):
 
 @dataclass(frozen=True)
 class TwinType:
-    """A kind of twin: its dynamics, what is read of it, what acts on it, what is known beforehand."""
+    """A kind of twin: its dynamics, what is read of it, what acts on it, how it is judged and guarded.
+
+    `band` is the range in which a signal is well; `exposures` names the levers that give one and the same thing.
+    """
 
     name: str
     asset: Asset
@@ -88,7 +92,13 @@ class TwinType:
     signals: Mapping[str, Signal]
     levers: Mapping[str, Lever]
     attributes: Mapping[str, Signal] = field(default_factory=dict)
-    members: int = 64
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    guards: Mapping[str, Guard] = field(default_factory=dict)
+    alarms: Mapping[str, Alarm] = field(default_factory=dict)
+    scenarios: Mapping[str, Form] = field(default_factory=dict)
+    exposures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    band: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    members: int = 128
 
     @property
     def hash(self) -> str:
@@ -106,7 +116,8 @@ class TwinType:
         level |= {"learning": self.level.learning, "autonomy": int(self.level.autonomy)}
         return {
             "name": self.name, "asset": self.asset.value, "scope": self.scope.value, "level": level,
-            "dynamics": dynamics, "members": self.members, **ports,
+            "dynamics": dynamics, "members": self.members, "metrics": sorted(self.metrics), "guards": sorted(self.guards),
+            "band": {name: list(span) for name, span in self.band.items()}, **ports,
         }  # fmt: skip
 
     def port(self, name: str) -> Signal:

@@ -1,0 +1,9 @@
+"""Condition any dynamics on readings: `(belief, info)`."""
+
+from gemel.assimilate.ensemble import Filter as Filter
+from gemel.assimilate.ensemble import condition as condition
+from gemel.assimilate.follow import Cycle as Cycle
+from gemel.assimilate.follow import between as between
+from gemel.assimilate.follow import cycles as cycles
+from gemel.assimilate.follow import follow as follow
+from gemel.assimilate.follow import step as step

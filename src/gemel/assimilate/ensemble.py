@@ -39,16 +39,12 @@ def condition(
         if np.isnan(values).all():
             continue
         seen = dynamics.observe(belief)[signal]
-        learnable = {n: v for n, v in belief.values.items() if n in dynamics.ranges}
-        frozen = _frozen(dynamics.ranges, tuple(sorted(learnable)))
-        updated, how = _update(learnable, seen.mean, seen.sd, jnp.asarray(values, jnp.float32), frozen, settings)
+        ranges = tuple(sorted(dynamics.ranges.items()))
+        learnable = {name: belief.values[name] for name, _ in ranges}
+        updated, how = _update(learnable, seen.mean, seen.sd, np.asarray(values, np.float32), ranges, settings)
         belief = belief.with_values(**updated)
         info |= {f"{signal}.{name}": value for name, value in how.items()}
     return belief, info
-
-
-def _frozen(ranges: Mapping[str, Range], names: tuple[str, ...]) -> tuple[tuple[str, Range], ...]:
-    return tuple((name, ranges[name]) for name in names)
 
 
 @partial(jax.jit, static_argnames=("ranges", "settings"))

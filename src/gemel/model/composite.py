@@ -6,11 +6,10 @@ import inspect
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gemel.dynamics import Array, Belief, Expected, Plan, Range, Seed, Subject, Trajectory
@@ -20,6 +19,8 @@ from gemel.model.kernel import SPANS, Kernel
 from gemel.model.module import Module, Parameter, State
 from gemel.model.wiring import Wiring
 from gemel.units import factor, same_dimension
+
+ZERO = np.float32(0.0)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Composite:
         """Return the compiled step."""
         constants = {n: p.value for n, p in self.parameters.items() if n not in self._own}
         impulses = [entry.variable for entry in self.inputs.values() if not entry.holds]
-        return Kernel(self.wiring, constants, self._held, impulses)
+        sensors = {signal: (sensor.variable, sensor.sd) for signal, sensor in self.sensors.items()}
+        return Kernel(self.wiring, constants, self._held, impulses, sensors)
 
     def prior(self, subjects: Sequence[Subject], members: int, seed: Seed) -> Belief:
         """Return parameters drawn from their spread, attributes set as given, states at their start."""
@@ -95,8 +97,8 @@ class Composite:
         minutes = (np.asarray(until, np.int64) // MINUTE) - belief.at // MINUTE
         if minutes.size and minutes.min() < 0:
             raise ValueError(f"cannot advance to before the belief: by {minutes.min()} min")
-        keys = _keys(seed, belief.subjects)
-        values = {name: jnp.asarray(value) for name, value in belief.values.items()}
+        keys = _keys(seed, tuple(subject.id for subject in belief.subjects))
+        values = dict(belief.values)
         records: list[Mapping[str, Array]] = []
         total, done = int(minutes.max(initial=0)), 0
         while done < total:
@@ -115,21 +117,17 @@ class Composite:
 
     def observe(self, belief: Belief) -> Mapping[str, Expected]:
         """Return what each sensor should read now."""
-        seen = self.complete(belief)
-        shape = next(iter(belief.values.values())).shape
-        return {
-            signal: Expected(
-                jnp.broadcast_to(seen[sensor.variable], shape),
-                jnp.broadcast_to(seen[sensor.sd] if isinstance(sensor.sd, str) else jnp.float32(sensor.sd), shape),
-            )
-            for signal, sensor in self.sensors.items()
-        }
+        mean, sd = self.kernel.sense(self._still(belief))
+        return {signal: Expected(mean[signal], sd[signal]) for signal in self.sensors}
 
     def complete(self, belief: Belief) -> dict[str, Array]:
         """Return every variable of the global state now, with no impulse acting."""
-        still = {entry.variable: np.float32(0.0) for entry in self.inputs.values() if not entry.holds}
-        found: dict[str, Array] = self.kernel.complete({**belief.values, **still})
+        found: dict[str, Array] = self.kernel.complete(self._still(belief))
         return found
+
+    def _still(self, belief: Belief) -> dict[str, Array]:
+        """Return the values with no impulse acting."""
+        return {**belief.values, **{entry.variable: ZERO for entry in self.inputs.values() if not entry.holds}}
 
     def describe(self) -> dict[str, object]:
         """Return everything that changes what a state means: ports, numbers, and the source of the rules."""
@@ -202,9 +200,10 @@ class Composite:
                     raise WiringError(f"module {module.name!r} does not conserve {quantity!r} held in {balance.holds}")
 
 
-def _keys(seed: Seed, subjects: Sequence[Subject]) -> Array:
+@lru_cache(maxsize=64)
+def _keys(seed: Seed, ids: tuple[str, ...]) -> Array:
     """Return one random key per twin; equal ids give equal draws, so that paired scenarios share their noise."""
-    hashes = np.array([zlib.crc32(subject.id.encode()) for subject in subjects], np.uint32)
+    hashes = np.array([zlib.crc32(name.encode()) for name in ids], np.uint32)
     return _fold(jax.random.key(seed), hashes)
 
 

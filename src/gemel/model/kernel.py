@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,17 +11,30 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gemel.model.module import Values
+from gemel.model.module import Module, Rule, Values
 from gemel.model.wiring import Wiring
 
 SPANS = (8, 64)
 """Minutes a compiled call may span: the shortest that fits is taken."""
 
 
+@dataclass(frozen=True)
+class Stepped(Module):
+    """A module whose states also step at the start of each minute, before they flow: `jump` says to what.
+
+    For what happens at an instant: a bite, a switch. `jump` sees everything as it stands, with the minute's inputs.
+    """
+
+    jump: Rule | None = None
+
+
 class Kernel:
     """Advances states (twin, member) minute by minute; draws are keyed by (seed, twin, minute, state)."""
 
-    def __init__(self, wiring: Wiring, constants: Mapping[str, float], held: Sequence[str], impulses: Sequence[str]) -> None:
+    def __init__(
+        self, wiring: Wiring, constants: Mapping[str, float], held: Sequence[str], impulses: Sequence[str],
+        sensors: Mapping[str, tuple[str, float | str]],
+    ) -> None:  # fmt: skip
         self._wiring, self._constants = wiring, dict(constants)
         self._held, self._impulses = tuple(held), tuple(impulses)
         states = {name: state for module in wiring.modules for name, state in module.states.items()}
@@ -29,6 +43,18 @@ class Kernel:
         self._noisy: tuple[str, ...] | None = None
         self.run = jax.jit(self._run, static_argnames=("record", "every"))
         self.complete = jax.jit(lambda values: wiring.complete({**self._constants, **values}))
+        self.sense = jax.jit(partial(self._sense, sensors=dict(sensors)))
+
+    def _sense(self, values: dict[str, Array], sensors: Mapping[str, tuple[str, float | str]]) -> tuple[Values, Values]:
+        """Return what each sensor should read and its noise, (twin, member)."""
+        seen = self._wiring.complete({**self._constants, **values})
+        shape = jnp.broadcast_shapes(*(jnp.shape(value) for value in values.values()))
+        mean = {signal: jnp.broadcast_to(seen[variable], shape) for signal, (variable, _) in sensors.items()}
+        sd = {
+            signal: jnp.broadcast_to(seen[noise] if isinstance(noise, str) else jnp.float32(noise), shape)
+            for signal, (_, noise) in sensors.items()
+        }
+        return mean, sd
 
     def _run(
         self, values: dict[str, Array], doses: dict[str, Array], minutes: Array, start: Array, keys: Array,
@@ -64,10 +90,18 @@ class Kernel:
         held = {name: self._rate(values[name], doses[name][i]) for name in self._held}
         acting = {name: doses[name][i] for name in self._impulses}
         others = {**self._constants, **values, **held, **acting}
-        states = {name: values[name] for name in self._states}
+        states = self._jump({name: values[name] for name in self._states}, others)
         moved = self._shake(self._rk4(states, others), others, keys, start + i)
         bounded = {name: jnp.clip(value, *self._bounds[name]) for name, value in moved.items()}
         return {name: jnp.where(active, {**bounded, **held}.get(name, value), value) for name, value in values.items()}
+
+    def _jump(self, states: dict[str, Array], others: Values) -> dict[str, Array]:
+        jumping = [(m, m.jump) for m in self._wiring.modules if isinstance(m, Stepped) and m.jump is not None]
+        if not jumping:
+            return states
+        known = self._wiring.complete({**others, **states})
+        landed = [self._wiring.apply(module, jump, known, set(module.states)) for module, jump in jumping]
+        return {**states, **{name: value for one in landed for name, value in one.items()}}
 
     @staticmethod
     def _rate(old: Array, new: Array) -> Array:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
 from gemel.facts import MINUTE
 from gemel.model import Composite, Input, Sensor
+from gemel.intervention import Metric
 from gemel.packs.diabetes import modules
+from gemel.packs.diabetes.agents import ALARMS
+from gemel.packs.diabetes.guards import GUARDS
+from gemel.packs.diabetes.metrics import METRICS
+from gemel.packs.diabetes.scenarios import FORMS
 from gemel.twintype import Asset, Autonomy, Level, Lever, Scope, Signal, TwinType
 
 MMOL = {"mmol/L": 18.018}
@@ -20,6 +30,13 @@ DYNAMICS = Composite(
     sensors={"glucose": Sensor("sensor.glucose", "sensor.noise")},
 )
 
+
+
+def _along(function: Callable[..., np.ndarray], draws: np.ndarray) -> np.ndarray:
+    """Return a metric of draws (time, ...) by a function that takes time last."""
+    return function(np.moveaxis(draws, 0, -1))
+
+
 Person = TwinType(
     name="diabetes.person",
     asset=Asset.PHYSICAL,
@@ -34,6 +51,15 @@ Person = TwinType(
     levers={
         "bolus": Lever("U", 0, 50, 0, "Bolus"),
         "basal": Lever("U/h", 0, 15, 0, "Basal", holds=True),
-        "carbs": Lever("g", 0, 400, 0, "Carbohydrate"),
+        "carbs": Lever("g", 0, 1000, 0, "Carbohydrate"),
     },
+    metrics={
+        name: Metric("glucose", metric.unit, metric.better, partial(_along, metric.function), metric.label)
+        for name, metric in METRICS.items()
+    },
+    guards=GUARDS,
+    alarms=ALARMS,
+    scenarios=FORMS,
+    exposures={"insulin": ("bolus", "basal"), "carbs": ("carbs",)},
+    band={"glucose": (70.0, 180.0)},
 )

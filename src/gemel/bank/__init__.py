@@ -1,0 +1,10 @@
+"""The bank: twins, the gate, replicas, forks and proposals."""
+
+from gemel.bank.bank import Bank as Bank
+from gemel.bank.bank import wall_clock as wall_clock
+from gemel.bank.fork import Fork as Fork
+from gemel.bank.proposals import Proposal as Proposal
+from gemel.bank.replica import Followed as Followed
+from gemel.bank.replica import Replica as Replica
+from gemel.bank.twin import Loaded as Loaded
+from gemel.bank.twin import Twin as Twin

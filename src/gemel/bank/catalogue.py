@@ -1,0 +1,42 @@
+"""What is installed: packs are found by entry point, ours through the same door as anyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any
+
+from gemel.errors import unknown
+from gemel.streams import Source
+from gemel.twintype import TwinType
+
+
+@cache
+def packs() -> Mapping[str, ModuleType]:
+    """Return the installed packs: modules with `TYPES`, and, where they have them, `AGENTS`, `DEMOS` and `detect`."""
+    return {entry.name: entry.load() for entry in entry_points(group="gemel.packs")}
+
+
+def installed() -> Mapping[str, TwinType]:
+    """Return every twin type of every installed pack, by name."""
+    return {twin_type.name: twin_type for pack in packs().values() for twin_type in pack.TYPES}
+
+
+def agents(type_name: str) -> tuple[Any, ...]:
+    """Return the agents that packs offer for a twin type."""
+    return tuple(agent for pack in packs().values() for agent in getattr(pack, "AGENTS", {}).get(type_name, ()))
+
+
+def detector(type_name: str) -> Callable[..., Source]:
+    """Return what finds out which source a path holds, for a twin type."""
+    found = {t.name: pack.detect for pack in packs().values() if hasattr(pack, "detect") for t in pack.TYPES}
+    if type_name not in found:
+        raise unknown("twin type", type_name, found)
+    return found[type_name]
+
+
+def demos() -> Mapping[str, Any]:
+    """Return the demonstrations that packs offer, by name."""
+    return {name: demo for pack in packs().values() for name, demo in getattr(pack, "DEMOS", {}).items()}

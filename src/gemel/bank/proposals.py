@@ -1,0 +1,63 @@
+"""Proposals: what was proposed, what became of it; their status is a fold of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from gemel.facts import Fact, Time
+from gemel.intervention import Intervention
+
+KINDS = ("proposed/1", "decided/1", "sent/1", "delivered/1", "failed/1")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An intervention somebody proposed; `status` is open, approved, rejected, refused, expired, sent, delivered or failed."""
+
+    seq: int
+    twin: str
+    by: str
+    made_at: Time
+    expires_at: Time
+    intervention: Intervention
+    why: str
+    purpose: str
+    cause: tuple[int, ...]
+    status: str = "open"
+    reason: str = ""
+    decided_by: str = ""
+    history: tuple[int, ...] = ()
+
+
+def fold(facts: Iterable[Fact], now: Time) -> list[Proposal]:
+    """Return the proposals of one twin in the order they were made, as they stand at *now*."""
+    found: dict[int, Proposal] = {}
+    for fact in facts:
+        if fact.kind == "proposed/1":
+            found[fact.seq] = _proposal(fact)
+        elif fact.kind in KINDS:
+            seq = int(fact.body["proposal"])
+            if seq in found:
+                found[seq] = _moved(found[seq], fact)
+    return [_aged(proposal, now) for proposal in found.values()]
+
+
+def _proposal(fact: Fact) -> Proposal:
+    body = fact.body
+    return Proposal(
+        fact.seq, fact.twin, fact.by, fact.true_at, int(body["expires_at"]), Intervention.from_body(body["intervention"]),
+        str(body["why"]), str(body["purpose"]), fact.cause, history=(fact.seq,),
+    )  # fmt: skip
+
+
+def _moved(proposal: Proposal, fact: Fact) -> Proposal:
+    status = str(fact.body["verdict"]) if fact.kind == "decided/1" else fact.kind.split("/")[0]
+    by = fact.by if fact.kind == "decided/1" else proposal.decided_by
+    reason = str(fact.body.get("reason", "")) or proposal.reason
+    return replace(proposal, status=status, reason=reason, decided_by=by, history=(*proposal.history, fact.seq))
+
+
+def _aged(proposal: Proposal, now: Time) -> Proposal:
+    late = proposal.status == "open" and now >= proposal.expires_at
+    return replace(proposal, status="expired", reason="nobody decided in time") if late else proposal

@@ -1,0 +1,97 @@
+"""Record: what a twin would have forecast all along its past, beside what then happened; nothing looks ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from gemel.bank.features import Past
+from gemel.bank.replica import Followed, Replica
+from gemel.dynamics import Belief, stack
+from gemel.facts import MINUTE, Time
+from gemel.simulate import samples
+
+EVERY: Time = 5 * MINUTE
+AHEAD = 24
+"""Steps of `EVERY` a record looks ahead: two hours."""
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Record:
+    """Origins of one signal: `said` and `sd` are the model's mean and spread (n, AHEAD), `truth` what was read, or NaN."""
+
+    twin: str
+    signal: str
+    at: np.ndarray
+    value: np.ndarray
+    features: np.ndarray
+    said: np.ndarray
+    sd: np.ndarray
+    truth: np.ndarray
+
+    def until(self, moment: Time) -> Record:
+        """Return what was known at *moment*: origins before it, and truths that had been read by then."""
+        rows = self.at <= moment
+        came = self.at[rows, None] + EVERY * np.arange(1, AHEAD + 1)[None] <= moment
+        truth = np.where(came, self.truth[rows], np.nan)
+        return Record(
+            self.twin, self.signal, self.at[rows], self.value[rows], self.features[rows], self.said[rows], self.sd[rows], truth
+        )
+
+
+def record(replica: Replica, signal: str, since: Time | None = None) -> Record:
+    """Return the record of *replica* for *signal*, from *since* on; every origin is a reading."""
+    past = Past(replica, signal)
+    origins = (f for f in replica.follow(since=since or 0) if f.at in past.minutes and (since is None or f.at >= since))
+    parts = [_batch(replica, signal, past, group) for group in _batches(origins)]
+    at, value, features, said, sd = (np.concatenate([part[i] for part in parts]) for i in range(5)) if parts else _nothing(past)
+    return Record(replica.id, signal, at, value, features, said, sd, past.truth(at, EVERY, AHEAD))
+
+
+def _nothing(past: Past) -> tuple[np.ndarray, ...]:
+    return (*(np.zeros(0) for _ in range(2)), np.zeros((0, past.width)), *(np.zeros((0, AHEAD)) for _ in range(2)))
+
+
+def _batches(origins: Iterator[Followed]) -> Iterator[list[Followed]]:
+    while group := list(islice(origins, BATCH)):
+        yield group
+
+
+def _batch(replica: Replica, signal: str, past: Past, group: Sequence[Followed]) -> tuple[np.ndarray, ...]:
+    """Return origins, values, features, means and spreads of one batch, always of the same shape for the compiler."""
+    belief = stack([followed.belief for followed in [*group, *[group[-1]] * (BATCH - len(group))]])
+    return known(replica, signal, past, belief, [past.origin(followed.at) for followed in group])
+
+
+def known(replica: Replica, signal: str, past: Past, belief: Belief, origins: Sequence[Time]) -> tuple[np.ndarray, ...]:
+    """Return what can be said at *origins* from their beliefs: (at, value, features, said, sd)."""
+    count = len(origins)
+    plans = [replica.plan(since=int(at), until=origins[min(i, count - 1)] + 1) for i, at in enumerate(belief.at)]
+    draws = samples(replica.type.dynamics, belief, plans, AHEAD * EVERY, replica.seed, signal, EVERY)[:, :count]
+    said, sd = draws.mean(axis=2).T, draws.std(axis=2).T
+    at = np.array(origins, np.int64)
+    value = past.value(at)
+    state = _state(replica, belief)[:count]
+    features = np.column_stack([past.features(at), said[:, 5::6] - value[:, None], sd[:, 5::12], state])
+    return at, value, features, said, sd
+
+
+def _state(replica: Replica, belief: Belief) -> np.ndarray:
+    """Return the mean of every variable that varies over time, (twin, variable), in order of name."""
+    complete = getattr(replica.type.dynamics, "complete", None)
+    values = complete(belief) if complete else belief.values
+    constant = set(getattr(replica.type.dynamics, "parameters", ()))
+    rows = len(belief.subjects)
+    columns = [
+        np.broadcast_to(np.asarray(value), (rows, belief.members)).mean(axis=1)
+        for name, value in sorted(values.items())
+        if name not in constant and np.ndim(value) == 2
+    ]
+    return np.column_stack(columns)
+
+

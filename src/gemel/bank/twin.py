@@ -1,0 +1,201 @@
+"""Twin: one individual, as one actor may see it for one purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gemel.bank.fork import Fork
+from gemel.bank.intake import drafts
+from gemel.bank.proposals import Proposal
+from gemel.consent import Grant, grant_body
+from gemel.dynamics import Reading
+from gemel.errors import BadInput, NotFound, Refused
+from gemel.facts import HOUR, MINUTE, Draft, Fact, Time, time_of
+from gemel.intervention import Forecast, Intervention, Situation
+from gemel.streams import Item, Live, Report, Sink, Source, collect
+from gemel.twintype import TwinType
+
+if TYPE_CHECKING:
+    from gemel.bank.bank import Bank
+
+PROPOSAL_LASTS: Time = 30 * MINUTE
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What an import did: how many facts are new, how many were there, and what the source said."""
+
+    new: int
+    known: int
+    report: Report
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A twin in the eyes of one actor; every method asks the gate first and raises `Refused` with the reason."""
+
+    bank: Bank
+    id: str
+    actor: str
+    purpose: str
+
+    @property
+    def type(self) -> TwinType:
+        """Return the twin's type."""
+        return self.bank.type_of(self.id)
+
+    def may(self, verb: str, signal: str, amount: float | None = None) -> bool:
+        """Return whether the gate would let this actor do that."""
+        return self.bank.gate.decide(self.actor, verb, self.id, signal, self.purpose, amount).allowed
+
+    def _require(self, verb: str, signal: str, amount: float | None = None) -> None:
+        self.bank.gate.require(self.actor, verb, self.id, signal, self.purpose, amount)
+
+    # data in
+
+    def load(self, source: Source) -> Loaded:
+        """Write all that a file source holds, or nothing; what is there already is left as it is."""
+        imported = collect(source, self.type, now=self.bank.now())
+        for name in sorted({item.name for item in imported.items}):
+            self._require("write", name)
+        return self._write(imported.items, imported.report)
+
+    def record(self, items: Sequence[Item]) -> Loaded:
+        """Write items that are already checked and in the type's own units."""
+        for name in sorted({item.name for item in items}):
+            self._require("write", name)
+        return self._write(items, Report())
+
+    def _write(self, items: Sequence[Item], report: Report) -> Loaded:
+        appended = self.bank.append(drafts(items, self.type, self.id, self.actor))
+        return Loaded(len(appended.facts), appended.duplicates, report)
+
+    def listen(self, source: Live) -> None:
+        """Let a live source write to the twin, as an actor of its own that holds a grant; the loop reads it."""
+        actor = f"stream:{source.name}"
+        self.grant(to=actor, purpose=self.purpose, write="*")
+        self.bank.sources.setdefault(self.id, []).append((source, actor, self.purpose))
+
+    def act_through(self, sink: Sink) -> None:
+        """Let approved interventions reach the asset through *sink*; the only way out, and only the holder opens it."""
+        self._holder_only("open a way to the asset")
+        self.bank.sinks[self.id] = sink
+
+    # consent
+
+    def grant(self, *, to: str, purpose: str, until: Time | str | None = None, bounds: Mapping[str, float] | None = None,
+              **verbs: str | Sequence[str]) -> tuple[Grant, ...]:  # fmt: skip
+        """Allow *to* what each verb names, as in `read="*", propose="basal"`; return the grants, to revoke by id."""
+        self._holder_only("grant")
+        expires = None if until is None else _time(until)
+        made = tuple(
+            Grant(self.id, to, purpose, (verb,), (names,) if isinstance(names, str) else tuple(names), expires, dict(bounds or {}))
+            for verb, names in verbs.items()
+        )
+        self._say(*[("granted/1", grant_body(grant), ()) for grant in made])
+        return made
+
+    def revoke(self, grant_id: str) -> None:
+        """Take a grant back, at once and for older forks too."""
+        self._holder_only("revoke")
+        if grant_id not in {grant.id for grant in self.bank.grants(self.id)}:
+            raise NotFound(f"no grant {grant_id!r} on {self.id}")
+        self._say(("revoked/1", {"grant": grant_id}, ()))
+
+    def _holder_only(self, what: str) -> None:
+        if self.actor != self.bank.holder(self.id):
+            raise Refused(f"{self.actor} may not {what} on {self.id}: only its holder may")
+
+    # seeing
+
+    def readings(self, signal: str, since: Time | None = None, until: Time | None = None) -> list[Reading]:
+        """Return the readings of one signal, `since <= at < until`, in order."""
+        self._require("read", signal)
+        return [reading for reading in self.bank.replica(self.id).read(since, until) if reading.signal == signal]
+
+    def forecast(self, signal: str, hours: float, now: Time | None = None) -> Forecast:
+        """Return quantiles of what *signal* will read over the next *hours*, from all that is known now."""
+        self._require("read", signal)
+        return self.bank.forecast(self.id, signal, hours, self.bank.now() if now is None else now)
+
+    def situation(self, now: Time | None = None) -> Situation:
+        """Return what agents and guards look at."""
+        self._require("read", "*")
+        return self.bank.situation(self.id, self.bank.now() if now is None else now)
+
+    def why(self, seq: int) -> Fact:
+        """Return one fact of this twin; its `cause` leads on."""
+        fact = self.bank.thread.get(seq)
+        if fact.twin != self.id:
+            raise NotFound(f"fact {seq} is not of {self.id}")
+        self._require("read", str(fact.body.get("name") or fact.body.get("signal") or "*"))
+        return fact
+
+    # trying, proposing, deciding
+
+    def fork(self, name: str, now: Time | None = None) -> Fork:
+        """Return a copy as of now, on which anything may be supposed and from which nothing leaves."""
+        def admit(signal: str) -> None:
+            self._require("fork", signal)
+
+        admit("*")
+        bank, at = self.bank, self.bank.now() if now is None else now
+        belief = bank.belief_at(self.id, at)
+        return Fork(name, self.id, self.type, belief, bank.replica(self.id).usual, bank.seed, admit)
+
+    def propose(self, what: Fork | Intervention, why: str, cause: Sequence[int] = (), lasts: Time = PROPOSAL_LASTS) -> Proposal:
+        """Put an intervention before the guards and then before those who may decide; return it as it stands."""
+        intervention = what.intervention() if isinstance(what, Fork) else what
+        self._acceptable(intervention)
+        for dose in intervention.doses:
+            self._require("propose", dose.lever, float(dose.amount))
+        now = self.bank.now()
+        body = {"intervention": intervention.body(), "why": why, "purpose": self.purpose, "expires_at": now + lasts}
+        fact = self._say(("proposed/1", body, tuple(cause) or self.bank.evidence(self.id)))[0]
+        refusal = self.bank.guarded(self.id, intervention)
+        if refusal is not None:
+            guard, reason = refusal
+            verdict = {"proposal": fact.seq, "verdict": "refused", "reason": f"{guard}: {reason}"}
+            self._say(("decided/1", verdict, (fact.seq,)), by=f"guard:{guard}")
+        return self.bank.proposal(self.id, fact.seq)
+
+    def _acceptable(self, intervention: Intervention) -> None:
+        if not intervention.doses:
+            raise BadInput(f"{intervention.title!r} changes nothing that could be done in the next two hours")
+        for dose in intervention.doses:
+            if dose.lever not in self.type.levers or not np.isfinite(dose.amount):
+                raise BadInput(f"{dose.lever} of {dose.amount} is nothing {self.type.name} can do")
+
+    def proposals(self) -> list[Proposal]:
+        """Return all proposals as they stand."""
+        self._require("read", "*")
+        return self.bank.proposals(self.id)
+
+    def decide(self, seq: int, approve: bool, note: str = "") -> Proposal:
+        """Approve or reject an open proposal; approving asks the gate for `act` and the guards once more."""
+        proposal = self.bank.proposal(self.id, seq)
+        if proposal.status != "open":
+            raise Refused(f"proposal {seq} is {proposal.status}, not open")
+        for dose in proposal.intervention.doses:
+            self._require("act", dose.lever, float(dose.amount))
+        refusal = self.bank.guarded(self.id, proposal.intervention) if approve else None
+        verdict = "rejected" if not approve else "approved" if refusal is None else "refused"
+        reason = note if refusal is None else f"{refusal[0]}: {refusal[1]}"
+        body: dict[str, Any] = {"proposal": seq, "verdict": verdict, "reason": reason}
+        self._say(("decided/1", body, (seq,)), by=self.actor if refusal is None else f"guard:{refusal[0]}")
+        return self.bank.proposal(self.id, seq)
+
+    def _say(self, *facts: tuple[str, Mapping[str, Any], tuple[int, ...]], by: str | None = None) -> tuple[Fact, ...]:
+        now = self.bank.now()
+        return self.bank.append([Draft(self.id, kind, body, now, by or self.actor, cause) for kind, body, cause in facts]).facts
+
+
+def _time(when: Time | str) -> Time:
+    """Return a moment; a bare date means its end in UTC."""
+    if isinstance(when, str) and len(when) == 10:
+        return time_of(f"{when}T00:00:00Z") + 24 * HOUR
+    return time_of(when)

@@ -1,0 +1,14 @@
+"""Type 1 diabetes: the person's twin, its streams, agents, guards, scenarios and metrics."""
+
+from gemel.packs.diabetes.agents import AGENTS as PERSON_AGENTS
+from gemel.packs.diabetes.person import Person as Person
+from gemel.packs.diabetes.scenarios import ArtificialPancreas as ArtificialPancreas
+from gemel.packs.diabetes.scenarios import basal as basal
+from gemel.packs.diabetes.scenarios import bolus as bolus
+from gemel.packs.diabetes.scenarios import bolus_lead as bolus_lead
+from gemel.packs.diabetes.scenarios import bolus_scale as bolus_scale
+from gemel.packs.diabetes.scenarios import meal as meal
+from gemel.packs.diabetes.streams import detect as detect
+
+TYPES = (Person,)
+AGENTS = {Person.name: PERSON_AGENTS}

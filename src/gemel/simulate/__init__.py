@@ -1,0 +1,8 @@
+"""Roll beliefs out under plans, and score what was said against what came."""
+
+from gemel.simulate.forecast import samples as samples
+from gemel.simulate.forecast import sensed as sensed
+from gemel.simulate.forecast import summarise as summarise
+from gemel.simulate.forecast import with_noise as with_noise
+from gemel.simulate.rollout import rollout as rollout
+from gemel.simulate.rollout import steered as steered
