@@ -1,9 +1,11 @@
 """A server with one invented child and a fast clock, to build and test the console against.
 
     python console/dev/fake_server.py --port 8765 [--speed 60] [--hold]
+    python console/dev/fake_server.py --fixture > console/src/gallery/fixture.json
 
 `--hold` stops the clock; then `POST /dev/step` moves it by one reading. `POST /dev/drop` closes the live sockets and
-refuses new ones until `POST /dev/restore`. `POST /dev/scene/{empty,stale,calm}` shows other states.
+refuses new ones until `POST /dev/restore`. `POST /dev/scene/{empty,stale,calm}` shows other states,
+`POST /dev/{deliver,expire,reset}` moves the proposals.
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import math
 import random
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -92,7 +96,7 @@ class Lily:
 
     def readings(self) -> list[tuple[int, float]]:
         """Return what the sensor has read so far, with a gap."""
-        last = self.now - (38 * MINUTE if self.scene == "stale" else 0)
+        last = self.now - (40 * MINUTE if self.scene == "stale" else 0)
         gap = range(START - 9 * HOUR, START - 8 * HOUR - 20 * MINUTE)
         return [(at, round(v)) for at, v in self.trace.items() if at <= last and at not in gap]
 
@@ -164,8 +168,8 @@ class Lily:
             s.AlertView(seq=360, at=START - 8 * HOUR, severity="info", text=silent, active=False),
         ]
         if stale:
-            alerts.insert(0, s.AlertView(seq=420, at=self.now - 18 * MINUTE, severity="urgent",
-                                         text="No reading for 38 minutes: check the sensor"))  # fmt: skip
+            alerts.insert(0, s.AlertView(seq=420, at=self.now - 25 * MINUTE, severity="urgent",
+                                         text="No reading for 40 minutes: check the sensor"))  # fmt: skip
         past = [
             self.past(at, lead * MINUTE)
             for lead in (30, 60, 120)
@@ -180,7 +184,7 @@ class Lily:
             alerts=[] if self.scene == "calm" else alerts,
             scores=SCORES,
             past_forecasts=past,
-            fallback="No reading since the last 38 minutes, so nothing is forecast. Basal stays on its usual profile."
+            fallback="No reading for 40 minutes, so nothing is forecast. Basal stays on its usual profile."
             if stale else None,
         )  # fmt: skip
 
@@ -347,12 +351,19 @@ async def live(socket: WebSocket, twin: str, hours: float = 12) -> None:
     await socket.accept()
     queue: asyncio.Queue[bool] = asyncio.Queue()
     app.state.live.add(queue)
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+
+    async def push() -> None:
         going = True
         while going:
             await socket.send_json(s.Push(view=lily.view(hours)).model_dump(mode="json"))
             going = await queue.get()
         await socket.close(1012)
+
+    pushing = asyncio.create_task(push())
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await socket.receive_text()
+    pushing.cancel()
     app.state.live.discard(queue)
 
 
@@ -420,6 +431,8 @@ async def dev(what: str) -> dict[str, str]:
         app.state.dropped = False
         lily.__init__()  # type: ignore[misc]
         changed()
+    elif what == "expire":
+        lily.decided[412] = {"status": s.Status.EXPIRED}
     elif what == "deliver":
         for entry in lily.decided.values():
             entry["status"] = s.Status.DELIVERED
@@ -439,17 +452,36 @@ if STATIC.is_dir():
     app.mount("/", StaticFiles(directory=STATIC, html=True))
 
 
+def fixture() -> str:
+    """Return what the gallery shows: a view with two forks, the causes of its proposal, the scenarios."""
+    supposed: list[tuple[str, str, dict[str, float | str]]] = [
+        ("12 g carbs now", "meal", {"amount": 12, "at": START}),
+        ("Sport, hard", "sport", {"effort": "hard", "at": START + 20 * MINUTE}),
+    ]
+    for name, scenario, values in supposed:
+        lily.forks[name] = s.Suppose(name=name, scenario=scenario, values=values)
+    parts: dict[str, list[s.Model]] = {"view": [lily.view(12)], "why": [lily.why(412)], "scenarios": [*SCENARIOS]}
+    dumped = {name: [part.model_dump(mode="json") for part in many] for name, many in parts.items()}
+    return json.dumps({"view": dumped["view"][0], "why": dumped["why"][0], "scenarios": dumped["scenarios"]}) + "\n"
+
+
 def main() -> None:
     """Serve, and print the address first."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=8765)
     parser.add_argument("--speed", type=float, default=60.0)
     parser.add_argument("--hold", action="store_true")
+    parser.add_argument("--fixture", action="store_true", help="print what the gallery shows")
     options = parser.parse_args()
+    if options.fixture:
+        sys.stdout.write(fixture())
+        return
     app.state.speed = 0.0 if options.hold else options.speed
     listening = socket.create_server(("127.0.0.1", options.port))
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)  # noqa: T201
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets-sansio")).run([listening])
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)).run(
+        [listening]
+    )
 
 
 if __name__ == "__main__":
