@@ -148,9 +148,9 @@ def complaints(page: Page) -> list[str]:
 def test_the_console_speaks_the_servers_schema() -> None:
     """The OpenAPI document and the gallery's fixture are what schema.py and the fake server emit today."""
     emitted = run(sys.executable, "dev/openapi.py")
-    assert (CONSOLE / "src/api/openapi.json").read_text() == emitted, "run: make types, see console/README.md"
+    assert (CONSOLE / "src/api/openapi.json").read_text() == emitted, "see console/README.md"
     fixture = run(sys.executable, "dev/fake_server.py", "--fixture")
-    assert (CONSOLE / "src/gallery/fixture.json").read_text() == fixture, "the fixture is old, see console/README.md"
+    assert (CONSOLE / "src/gallery/fixture.json").read_text() == fixture, "see console/README.md"
 
 
 def test_the_types_are_those_of_the_document(tmp_path: Path) -> None:

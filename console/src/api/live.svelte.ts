@@ -5,6 +5,8 @@ import type { Proposal, Push, View } from './types'
 export type Connection = 'connecting' | 'live' | 'reconnecting'
 
 const HOURS = 24
+/* Answers that trying again does not change: erased, or no longer allowed. What was shown is then taken away. */
+const REFUSALS = new Set([400, 401, 403, 404, 409, 410, 422])
 const FIRST_RETRY = 500
 const LAST_RETRY = 10_000
 
@@ -18,6 +20,8 @@ export class Live {
   #socket: WebSocket | null = null
   #received = 0
   #retry = FIRST_RETRY
+  #joining = false
+  #stopped = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #ticker: ReturnType<typeof setInterval> | undefined
 
@@ -44,19 +48,25 @@ export class Live {
   }
 
   async #connect(): Promise<void> {
+    if (this.#joining || this.#stopped) return
     clearTimeout(this.#timer)
+    this.#joining = true
     try {
       await this.refresh()
     } catch (error) {
       if (!(error instanceof Failed)) throw error
-      if (error.status >= 400 && error.status < 500) {
+      if (REFUSALS.has(error.status)) {
+        this.view = null
         this.problem = error
         return
       }
       if (!this.view) this.problem = error
       this.#later()
       return
+    } finally {
+      this.#joining = false
     }
+    if (this.#stopped) return
     const socket = openLive(this.twin, HOURS)
     this.#socket = socket
     socket.onopen = () => {
@@ -72,13 +82,13 @@ export class Live {
   #take(view: View): void {
     this.view = view
     this.problem = null
-    this.#received = performance.now()
+    this.#received = Date.now()
     this.#tick()
   }
 
   #tick(): void {
     if (!this.view) return
-    const now = this.view.now + (performance.now() - this.#received) * this.view.speed
+    const now = this.view.now + (Date.now() - this.#received) * this.view.speed
     if (Math.abs(now - this.now) >= 5_000) this.now = now
   }
 
@@ -91,12 +101,15 @@ export class Live {
   }
 
   #again = (): void => {
-    if (document.visibilityState === 'visible' && this.connection === 'reconnecting') void this.#connect()
+    if (document.visibilityState !== 'visible' || !this.view) return
+    if (this.connection === 'reconnecting') void this.#connect()
+    else this.refresh().catch(this.#lost)
   }
 
   #lost = (): void => this.#socket?.close()
 
   #stop(): void {
+    this.#stopped = true
     clearTimeout(this.#timer)
     clearInterval(this.#ticker)
     removeEventListener('online', this.#again)
