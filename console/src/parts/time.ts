@@ -4,15 +4,17 @@ export const HOUR = 60 * MINUTE
 
 const clockFormat = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' })
 const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: 'short', hour: 'numeric', minute: '2-digit' })
+const dateFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 const weekdayFormat = new Intl.DateTimeFormat(undefined, { weekday: 'short' })
 
 export const clock = (at: number): string => clockFormat.format(at)
 export const weekday = (at: number): string => weekdayFormat.format(at)
 
-/** Clock time, with the day where it is not the day of *now*. */
+/** Clock time, with the weekday where it is not the day of *now*, or the date where that is a week away. */
 export function moment(at: number, now: number): string {
   const same = new Date(at).toDateString() === new Date(now).toDateString()
-  return (same ? clockFormat : dayFormat).format(at)
+  const far = Math.abs(at - now) > 6 * 24 * HOUR
+  return (same ? clockFormat : far ? dateFormat : dayFormat).format(at)
 }
 
 export function isMidnight(at: number): boolean {
