@@ -1,0 +1,190 @@
+"""How a fact is stored: what may be read in the clear, the rest sealed with the subject's key, and what is hashed.
+
+The record of a fact, which the tree hashes, is its clear part, its nonce and its sealed part, in this order. The clear
+part is also what AES-GCM authenticates, so that no column can be changed or moved to another fact unseen.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+
+from gemel.errors import BadInput, Tampered
+from gemel.facts import Body, Draft, Fact, Time
+from gemel.thread.keys import SubjectKey
+from gemel.thread.merkle import leaf_hash
+
+NONCE = 12
+KIND = re.compile(r"[a-z][a-z0-9_.-]*/[0-9]+")
+_CLEAR = struct.Struct(">BQqqHHB")
+_FORMAT = 1
+_LIMIT = 1 << 63
+
+
+class Row(NamedTuple):
+    """A stored fact: `mark` is the keyed digest of its idempotency key, `leaf` the hash of its record."""
+
+    seq: int
+    twin: str
+    kind: str
+    true_at: Time
+    known_at: Time
+    mark: bytes | None
+    leaf: bytes
+    nonce: bytes
+    sealed: bytes
+
+    @property
+    def clear(self) -> bytes:
+        """Return the clear part."""
+        return clear(self.seq, self.twin, self.kind, self.true_at, self.known_at, self.mark)
+
+    @property
+    def record(self) -> bytes:
+        """Return what the tree hashes."""
+        return self.clear + self.nonce + self.sealed
+
+
+class _Inner(msgspec.Struct, omit_defaults=True):
+    by: str
+    body: msgspec.Raw
+    cause: tuple[int, ...] = ()
+    key: str | None = None
+
+
+class _Opened(msgspec.Struct):
+    by: str
+    body: dict[str, Any]
+    cause: tuple[int, ...] = ()
+    key: str | None = None
+
+
+class Prepared(NamedTuple):
+    """A draft found good: `inner` is what will be sealed."""
+
+    twin: str
+    kind: str
+    body: Body
+    true_at: Time
+    by: str
+    cause: tuple[int, ...]
+    key: str | None
+    inner: bytes
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_body = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_inner = msgspec.json.Decoder(_Opened).decode
+
+
+def prepare(draft: Draft) -> Prepared:
+    """Return the draft ready to be sealed, or raise `BadInput` naming the field that cannot be stored."""
+    _check_names(draft)
+    if type(draft.true_at) is not int or not -_LIMIT <= draft.true_at < _LIMIT:
+        raise BadInput(f"true_at {draft.true_at!r} is not a time in ms", field="true_at")
+    if not all(type(seq) is int and seq > 0 for seq in draft.cause):
+        raise BadInput(f"cause {draft.cause!r} is not a tuple of seqs", field="cause")
+    text, body = _body(draft.body)
+    cause = tuple(draft.cause)
+    inner = _encode(_Inner(draft.by, msgspec.Raw(text), cause, draft.key))
+    return Prepared(draft.twin, draft.kind, body, draft.true_at, draft.by, cause, draft.key, inner)
+
+
+def _check_names(draft: Draft) -> None:
+    for field, text in (("twin", draft.twin), ("kind", draft.kind), ("by", draft.by), ("key", draft.key or "-")):
+        if not isinstance(text, str) or not text:
+            raise BadInput(f"{text!r} is not a name", field=field)
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            raise BadInput(f"{text!r} is not Unicode text", field=field) from None
+        if size > 1024:
+            raise BadInput(f"{text[:20]!r}… has {size} bytes; at most 1024 are possible", field=field)
+    if not KIND.fullmatch(draft.kind):
+        raise BadInput(f"kind {draft.kind!r} is not a word with a version, such as observed/1", field="kind")
+
+
+def _body(body: Body) -> tuple[bytes, Body]:
+    """Return the body as JSON, and as a reader will see it."""
+    try:
+        text = _encode(dict(body))
+        seen = _decode_body(text)
+    except (TypeError, ValueError, msgspec.MsgspecError):
+        text, seen = b"", {}
+    if seen != body or not text:
+        plain = {_name(name, "body"): _plain(value, f"body.{name}") for name, value in dict(body).items()}
+        text = _encode(plain)
+        seen = _decode_body(text)
+    return text, seen
+
+
+def _plain(value: object, where: str) -> object:
+    """Return *value* as JSON types; raise `BadInput` with the place of what is not."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        if value - value != 0:
+            raise BadInput(f"{value!r} is not a number that JSON can hold", field=where)
+        return float(value)
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BadInput(f"{value!r} is not Unicode text", field=where) from None
+        return str(value)
+    if isinstance(value, Mapping):
+        return {_name(name, where): _plain(inner, f"{where}.{name}") for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner, f"{where}[{i}]") for i, inner in enumerate(value)]
+    kinds = "str, int, float, bool, None, list, dict"
+    raise BadInput(f"{type(value).__name__} {value!r:.60} cannot be stored; possible: {kinds}", field=where)
+
+
+def _name(name: object, where: str) -> str:
+    if not isinstance(name, str):
+        raise BadInput(f"name {name!r} is not text", field=where)
+    return str(_plain(name, where))
+
+
+def clear(seq: int, twin: str, kind: str, true_at: Time, known_at: Time, mark: bytes | None) -> bytes:
+    """Return the clear part of a record: format, seq, times, lengths; then twin, kind and mark."""
+    twin_, kind_, mark_ = twin.encode(), kind.encode(), mark or b""
+    head = _CLEAR.pack(_FORMAT, seq, true_at, known_at, len(twin_), len(kind_), len(mark_))
+    return b"".join((head, twin_, kind_, mark_))
+
+
+def nonces(count: int) -> list[bytes]:
+    """Return fresh random nonces; with 2³² facts of one subject, the chance of a repeat is 2⁻³³."""
+    drawn = os.urandom(NONCE * count)
+    return [drawn[i : i + NONCE] for i in range(0, len(drawn), NONCE)]
+
+
+def seal(draft: Prepared, seq: int, known_at: Time, mark: bytes | None, key: SubjectKey, nonce: bytes) -> Row:
+    """Return the row that stores a draft."""
+    head = clear(seq, draft.twin, draft.kind, draft.true_at, known_at, mark)
+    sealed = key.cipher.encrypt(nonce, draft.inner, head)
+    leaf = leaf_hash(b"".join((head, nonce, sealed)))
+    return Row(seq, draft.twin, draft.kind, draft.true_at, known_at, mark, leaf, nonce, sealed)
+
+
+def unseal(row: Row, key: SubjectKey) -> Fact:
+    """Return the fact in a row, or raise `Tampered` naming it."""
+    try:
+        inner = _decode_inner(key.cipher.decrypt(row.nonce, row.sealed, row.clear))
+    except (InvalidTag, msgspec.MsgspecError, struct.error, TypeError, ValueError, AttributeError):
+        raise Tampered(f"{name(row.seq, row.twin, row.kind)} is not as it was written") from None
+    return Fact(row.twin, row.kind, inner.body, row.true_at, row.known_at, inner.by, inner.cause, row.seq)
+
+
+def name(seq: int, twin: str | None = None, kind: str | None = None) -> str:
+    """Return how messages call a fact."""
+    known = [part for part in (twin, kind) if part]
+    return f"fact {seq} ({', '.join(known)})" if known else f"fact {seq}"

@@ -1,0 +1,134 @@
+"""What every thread back end promises; `gemel.testing.thread` holds each of them to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gemel.facts import Draft, Fact, Time
+
+Listener = Callable[[Sequence[Fact]], None]
+"""Is called with facts that are durable, in order of seq."""
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What an append did: facts now durable, and how many drafts were there already (by their key)."""
+
+    facts: tuple[Fact, ...]
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verification found: `problems` name the fact (by seq) or the part that is not as written."""
+
+    size: int
+    root: str
+    problems: tuple[str, ...]
+
+    @property
+    def intact(self) -> bool:
+        """Return whether nothing was found."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What the store signed at some time: its first `size` facts have this `root`; root and signature in hex."""
+
+    size: int
+    root: str
+    at: Time
+    signature: str
+
+
+@dataclass(frozen=True)
+class Inclusion:
+    """That a fact is among the first `size`: `record` is what was hashed (hex), `path` leads from it to the root."""
+
+    seq: int
+    size: int
+    record: str
+    path: tuple[str, ...]
+
+
+class Thread(Protocol):
+    """An append-only, bitemporal, tamper-evident sequence of facts, encrypted per subject."""
+
+    def append(self, drafts: Sequence[Draft], now: Time) -> Appended:
+        """Store all of *drafts* or none, durably, in order; `known_at` is *now*, never before an earlier fact's."""
+        ...
+
+    def read(
+        self,
+        twin: str | None = None,
+        *,
+        kinds: Collection[str] | None = None,
+        after_seq: int = 0,
+        true_from: Time | None = None,
+        true_until: Time | None = None,
+        known_by: Time | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Fact]:
+        """Yield facts in order of seq: `true_from <= true_at < true_until`, `known_at <= known_by`."""
+        ...
+
+    def get(self, seq: int) -> Fact:
+        """Return one fact, or raise `NotFound`."""
+        ...
+
+    def twins(self) -> list[str]:
+        """Return the ids of all twins that have facts, in order, erased ones left out."""
+        ...
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call *listener* with each durable batch, in order; return the function that stops it.
+
+        It is called on the thread of whoever appended, outside the lock: others go on committing, and an append
+        inside it is heard after it. A lone writer's listeners have been called when its append returns.
+        """
+        ...
+
+    def verify(self) -> Verdict:
+        """Recompute every hash and decrypt every body."""
+        ...
+
+    def erase(self, twin: str) -> None:
+        """Destroy the subject's key: its facts can no longer be read, and the tree still verifies."""
+        ...
+
+    def erased(self, twin: str) -> bool:
+        """Return whether the subject was erased; nothing can be appended to it again."""
+        ...
+
+    @property
+    def public_key(self) -> str:
+        """Return the Ed25519 key that signatures are checked with, in hex."""
+        ...
+
+    def sign(self, message: bytes) -> str:
+        """Return the store's Ed25519 signature of *message*, in hex, as on the receipt of an erasure."""
+        ...
+
+    def checkpoint(self, now: Time) -> Checkpoint:
+        """Sign the tree as it is, and keep the signature; done when closing too."""
+        ...
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return what was signed, oldest first."""
+        ...
+
+    def prove(self, seq: int, size: int | None = None) -> Inclusion:
+        """Return the proof that a fact, erased or not, is among the first *size* (all)."""
+        ...
+
+    def prove_growth(self, first: int, second: int | None = None) -> tuple[str, ...]:
+        """Return the path that shows the first *second* (all) facts to begin with the first *first*."""
+        ...
+
+    def close(self) -> None:
+        """Sign what is new, and let go of files."""
+        ...

@@ -1,0 +1,123 @@
+"""The step from drafts to rows: places, times, duplicates, keys and the tree; it stores nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gemel.errors import BadInput, Refused, Unavailable
+from gemel.facts import Fact, Time
+from gemel.thread.codec import Prepared, Row, nonces, seal
+from gemel.thread.commit import Ticket
+from gemel.thread.keys import Keys, SubjectKey
+from gemel.thread.merkle import Node, Tree
+
+
+@dataclass(frozen=True)
+class Head:
+    """How far a thread is: how many facts, when the last became known, and the peaks of the tree."""
+
+    size: int = 0
+    known_at: Time = -(1 << 63)
+    peaks: tuple[bytes, ...] = ()
+
+
+@dataclass
+class Entry:
+    """What one commit writes."""
+
+    head: Head
+    rows: list[Row] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+
+
+Marks = set[tuple[str, bytes]]
+Held = Callable[[Marks], Marks]
+"""Which (twin, mark) of some are stored already."""
+
+
+def compose(tickets: Sequence[Ticket], head: Head, keys: Keys, held: Held, known: Callable[[str], bool]) -> Entry:
+    """Return the rows to write for all tickets that can be; set `error` on the others.
+
+    *known* says whether a twin has facts: a key is made only for one that has none.
+    """
+    subjects = _subjects(tickets, head, keys, known)
+    good = [ticket for ticket in tickets if ticket.error is None]
+    marks = _marks(good, subjects)
+    seen = held({(draft.twin, mark) for draft, mark in marks if mark}) if any(mark for _, mark in marks) else set()
+    return _write(good, iter(marks), seen, head, subjects)
+
+
+def _subjects(
+    tickets: Sequence[Ticket], head: Head, keys: Keys, known: Callable[[str], bool]
+) -> dict[str, SubjectKey | None]:
+    """Return the keys of all subjects, made where need be."""
+    subjects: dict[str, SubjectKey | None] = {}
+    new: dict[str, None] = {}
+    for ticket in tickets:
+        try:
+            for draft in ticket.drafts:
+                if draft.cause and max(draft.cause) > head.size:
+                    raise BadInput(f"cause {max(draft.cause)} is not stored; the thread has {head.size} facts")
+                if draft.twin not in subjects and draft.twin not in new:
+                    _admit(draft.twin, subjects, new, keys, known)
+        except (BadInput, Refused, Unavailable) as error:
+            ticket.error = error
+    keys.create(new)
+    return subjects | {twin: keys.subject(twin) for twin in new}
+
+
+def _admit(
+    twin: str, subjects: dict[str, SubjectKey | None], new: dict[str, None], keys: Keys, known: Callable[[str], bool]
+) -> None:
+    key = keys.subject(twin)
+    if key is not None:
+        subjects[twin] = key
+    elif keys.erased(twin):
+        raise Refused(f"{twin} was erased; nothing can be added to it")
+    elif known(twin):
+        raise Unavailable(f"the key of {twin} is missing; put the keys back from a copy")
+    else:
+        new[twin] = None
+
+
+def _marks(tickets: Iterable[Ticket], subjects: dict[str, SubjectKey | None]) -> list[tuple[Prepared, bytes | None]]:
+    found: list[tuple[Prepared, bytes | None]] = []
+    for ticket in tickets:
+        for draft in ticket.drafts:
+            key = subjects[draft.twin]
+            found.append((draft, key.mark(draft.key) if draft.key and key else None))
+    return found
+
+
+def _write(
+    tickets: Sequence[Ticket],
+    marks: Iterable[tuple[Prepared, bytes | None]],
+    seen: Marks,
+    head: Head,
+    subjects: dict[str, SubjectKey | None],
+) -> Entry:
+    tree, known_at, entry = Tree(head.size, head.peaks), head.known_at, Entry(head)
+    marks = iter(marks)
+    for ticket in tickets:
+        known_at, first = max(known_at, ticket.now), len(entry.facts)
+        for nonce in nonces(len(ticket.drafts)):
+            draft, mark = next(marks)
+            if mark:
+                if (draft.twin, mark) in seen:
+                    ticket.duplicates += 1
+                    continue
+                seen.add((draft.twin, mark))
+            key = subjects[draft.twin]
+            assert key is not None
+            row = seal(draft, tree.size + 1, known_at, mark, key, nonce)
+            entry.nodes += tree.add(row.leaf)
+            entry.rows.append(row)
+            entry.facts.append(
+                Fact(draft.twin, draft.kind, draft.body, draft.true_at, known_at, draft.by, draft.cause, row.seq)
+            )
+        ticket.facts = tuple(entry.facts[first:])
+    if entry.rows:
+        entry.head = Head(tree.size, entry.rows[-1].known_at, tuple(tree.peaks))
+    return entry

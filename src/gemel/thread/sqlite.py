@@ -1,0 +1,375 @@
+"""The embedded back end: a folder with one SQLite file of facts and a separate folder of keys; one writer."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import apsw
+
+from gemel.errors import NotFound, Tampered, Unavailable, unknown
+from gemel.facts import Draft, Fact, Time
+from gemel.thread.codec import Row, name, prepare, unseal
+from gemel.thread.commit import GroupCommit, Ticket
+from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Verdict
+from gemel.thread.inspection import verify_store
+from gemel.thread.keys import FolderKeys, SubjectKey
+from gemel.thread.ledger import Entry, Head, Marks, compose
+from gemel.thread.listeners import Listeners
+from gemel.thread.lock import StoreLock
+from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
+from gemel.thread.proving import growth, inclusion
+from gemel.thread.query import PAGE, asked, last_known, pages
+from gemel.thread.signature import sign_checkpoint
+from gemel.thread.tables import FILE, FORMAT, ROW, SCHEMA, connect, scalar, store, understood
+from gemel.thread.within import bounded, within
+
+_ALL_MARKS = 400
+
+
+class SqliteThread:
+    """A thread in a folder; `readonly` opens it beside the process that writes."""
+
+    def __init__(self, folder: Path | str, *, readonly: bool = False) -> None:
+        self.folder, self.readonly = Path(folder), readonly
+        self.path = self.folder / FILE
+        self._write = threading.Lock()
+        self._commits = GroupCommit(self._commit)
+        self._listeners = Listeners()
+        self._idle: deque[apsw.Connection] = deque()
+        self._closed = False
+        self._head: Head | None = None
+        self._lock: StoreLock | None = None
+        self._writer: apsw.Connection | None = None
+        if readonly and not self.path.exists():
+            raise NotFound(f"no store in {self.folder}: {FILE} is missing")
+        with understood(self.path):
+            if not readonly:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._lock = StoreLock(self.folder)
+            try:
+                self._keys = FolderKeys(self.folder / "keys", readonly=readonly)
+                self._public_key = self._read_key() if readonly else self._open_writer()
+            except BaseException:
+                self._let_go()
+                raise
+
+    # opening and closing
+
+    def _read_key(self) -> str:
+        with self._reader() as db:
+            return self._check_format(db)
+
+    def _open_writer(self) -> str:
+        self._writer = db = connect(self.path, readonly=False)
+        if scalar(db, "SELECT count(*) FROM sqlite_schema") == 0:
+            self._create(db)
+        public = self._check_format(db)
+        signing = self._keys.signing
+        if signing is None:
+            raise Unavailable(f"{self._keys.folder} is without its signing key; put the folder back from a copy")
+        if signing.public_key().public_bytes_raw().hex() != public:
+            raise Tampered(f"{self.path} does not belong to the keys beside it; `gemel verify` says more")
+        self._head = self._load(db)
+        self._check_end(db, self._head)
+        return public
+
+    def _create(self, db: apsw.Connection) -> None:
+        public = self._keys.make_signing().public_key().public_bytes_raw().hex()
+        with db:
+            for statement in SCHEMA.values():
+                db.execute(statement)
+            db.execute("INSERT INTO meta VALUES ('format', ?), ('public key', ?)", (FORMAT, public))
+            db.execute("INSERT INTO tree VALUES (1, 0, ?, x'')", (Head().known_at,))
+
+    def _check_format(self, db: apsw.Connection) -> str:
+        try:
+            found: dict[object, object] = dict(db.execute("SELECT name, value FROM meta").fetchall())  # type: ignore[arg-type]  # two columns
+        except apsw.SQLError:
+            raise Tampered(f"{self.path} is not a store of Gemel") from None
+        if found.get("format") != FORMAT:
+            raise Tampered(f"{self.path} has format {found.get('format')}; this version reads format {FORMAT}")
+        return str(found.get("public key"))
+
+    def _load(self, db: apsw.Connection) -> Head:
+        size, known_at, peaks = db.execute("SELECT size, known_at, peaks FROM tree").fetchone() or (-1, 0, b"")
+        head = Head(size, known_at, tuple(peaks[i : i + 32] for i in range(0, len(peaks), 32)))
+        if size != (scalar(db, "SELECT max(rowid) FROM fact") or 0) or size.bit_count() != len(head.peaks):
+            raise Tampered(f"{self.path} does not end where its tree does; `gemel verify` names what is wrong")
+        return head
+
+    def _check_end(self, db: apsw.Connection, head: Head) -> None:
+        remembered = self._keys.remembered
+        signed = max(scalar(db, "SELECT max(size) FROM checkpoint") or 0, remembered.size if remembered else 0)
+        if signed > head.size:
+            raise Tampered(
+                f"{self.path} ends at fact {head.size}, but {signed} were signed; the missing facts must be put back"
+                " (the store can be opened read-only)"
+            )
+
+    def close(self) -> None:
+        """Sign what is new, and let go of files."""
+        with self._write:
+            if self._closed:
+                return
+            try:
+                if self._writer is not None and self._head is not None:
+                    self._sign_rest(self._writer, self._head)
+            finally:
+                self._let_go()
+
+    def _sign_rest(self, db: apsw.Connection, head: Head) -> None:
+        with understood(self.path):
+            if head.size > (scalar(db, "SELECT max(size) FROM checkpoint") or 0):
+                self._checkpoint(db, head, head.known_at)
+
+    def _let_go(self) -> None:
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close(True)
+        if self._writer is not None:
+            self._writer.close(True)
+        if hasattr(self, "_keys"):
+            self._keys.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def __enter__(self) -> SqliteThread:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable(f"the store {self.folder} is closed")
+
+    def _db(self) -> apsw.Connection:
+        """Return the writing connection."""
+        self._check_open()
+        if self._writer is None:
+            raise Unavailable(f"the store {self.folder} was opened read-only")
+        return self._writer
+
+    # writing
+
+    def append(self, drafts: Sequence[Draft], now: Time) -> Appended:
+        """Store all of *drafts* or none, durably, in order; `known_at` is *now*, never before an earlier fact's."""
+        self._db()
+        ticket = Ticket([prepare(draft) for draft in drafts], bounded(now, "now"))
+        if ticket.drafts:
+            self._commits.submit(ticket)
+        if ticket.error is not None:
+            raise ticket.error
+        self._listeners.tell()
+        return Appended(ticket.facts, ticket.duplicates)
+
+    def _commit(self, tickets: Sequence[Ticket]) -> None:
+        with self._write, understood(self.path):
+            db = self._db()
+            head = self._head or self._load(db)
+            self._head = None
+            entry = compose(tickets, head, self._keys, self._held, self._known)
+            if entry.rows:
+                self._write_entry(db, entry)
+            self._head = entry.head
+            self._listeners.put(entry.facts)
+
+    def _write_entry(self, db: apsw.Connection, entry: Entry) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            store(db, entry.rows)
+            if entry.nodes:
+                db.executemany("INSERT INTO node VALUES (?, ?, ?)", entry.nodes)
+            head = entry.head
+            db.execute(
+                "UPDATE tree SET size = ?, known_at = ?, peaks = ?", (head.size, head.known_at, b"".join(head.peaks))
+            )
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def _held(self, asked: Marks) -> Marks:
+        db, by_twin, found = self._db(), dict[str, list[bytes]](), set[tuple[str, bytes]]()
+        for twin, mark in asked:
+            by_twin.setdefault(twin, []).append(mark)
+        for twin, marks in by_twin.items():
+            for start in range(0, len(marks), _ALL_MARKS):
+                some = marks[start : start + _ALL_MARKS]
+                places = ",".join("?" * len(some))
+                statement = f"SELECT mark FROM fact WHERE mark IS NOT NULL AND twin = ? AND mark IN ({places})"
+                found.update((twin, bytes(row[0])) for row in db.execute(statement, (twin, *some)))
+        return found
+
+    def _known(self, twin: str) -> bool:
+        return scalar(self._db(), "SELECT 1 FROM fact WHERE twin = ? LIMIT 1", twin) is not None
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call *listener* with each durable batch, in order; return the function that stops it."""
+        return self._listeners.subscribe(listener)
+
+    # erasing
+
+    def erase(self, twin: str) -> None:
+        """Destroy the subject's key: its facts can no longer be read, and the tree still verifies."""
+        with self._write, understood(self.path):
+            self._db()
+            if self._keys.erased(twin):
+                return
+            if self._keys.subject(twin) is None:
+                raise unknown("twin", twin, self.twins())
+            self._keys.erase(twin)
+
+    def erased(self, twin: str) -> bool:
+        """Return whether the subject was erased; nothing can be appended to it again."""
+        return self._keys.erased(twin)
+
+    # reading
+
+    @contextmanager
+    def _reader(self) -> Iterator[apsw.Connection]:
+        self._check_open()
+        with understood(self.path):
+            db = self._idle.pop() if self._idle else connect(self.path, readonly=True)
+            try:
+                yield db
+            finally:
+                if self._closed or db.in_transaction:
+                    db.close(True)
+                else:
+                    self._idle.append(db)
+
+    def _ask(self, statement: str, values: Sequence[object]) -> list[tuple[object, ...]]:
+        with self._reader() as db:
+            return db.execute(statement, tuple(values)).fetchall()
+
+    def _size(self) -> int:
+        head = self._head
+        return head.size if head is not None else int(str(self._ask("SELECT size FROM tree", ())[0][0]))
+
+    def read(
+        self,
+        twin: str | None = None,
+        *,
+        kinds: Collection[str] | None = None,
+        after_seq: int = 0,
+        true_from: Time | None = None,
+        true_until: Time | None = None,
+        known_by: Time | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Fact]:
+        """Yield facts in order of seq: `true_from <= true_at < true_until`, `known_at <= known_by`."""
+        self._check_open()
+        last = self._size()
+        if known_by is not None:
+            with self._reader() as db:
+                last = last_known(db, last, bounded(known_by, "known_by"))
+        query = asked(twin, kinds, after_seq, last, true_from, true_until, reverse)
+        if query.kinds == () or within(limit) == 0:
+            return iter(())
+        found = (fact for page in pages(query, self._ask, min(limit or PAGE, PAGE)) for fact in self._open(page))
+        return found if limit is None else islice(found, limit)
+
+    def _open(self, rows: Sequence[Row]) -> Iterator[Fact]:
+        """Yield the facts in rows, those of erased subjects left out."""
+        subjects: dict[str, SubjectKey | None] = {}
+        for row in rows:
+            if row.twin not in subjects:
+                subjects[row.twin] = self._subject(row)
+            key = subjects[row.twin]
+            if key is not None:
+                yield unseal(row, key)
+
+    def _subject(self, row: Row) -> SubjectKey | None:
+        key = self._keys.subject(row.twin)
+        if key is None and not self._keys.erased(row.twin):
+            called = name(row.seq, row.twin, row.kind)
+            raise Unavailable(f"{called} cannot be read: its subject's key is not in {self._keys.folder}")
+        return key
+
+    def _row(self, seq: int) -> Row:
+        found = self._ask(f"SELECT {ROW} FROM fact WHERE rowid = ?", (seq,)) if 0 < seq < 1 << 63 else []
+        if not found:
+            raise NotFound(f"no fact {seq}; the thread has {self._size()} facts")
+        return Row(*found[0])  # type: ignore[arg-type]  # columns of ROW
+
+    def get(self, seq: int) -> Fact:
+        """Return one fact, or raise `NotFound`."""
+        row = self._row(seq)
+        for fact in self._open([row]):
+            return fact
+        raise NotFound(f"fact {seq} cannot be read: {row.twin} was erased")
+
+    def twins(self) -> list[str]:
+        """Return the ids of all twins that have facts, in order, erased ones left out."""
+        rows = self._ask(
+            "WITH RECURSIVE hop(twin) AS (SELECT min(twin) FROM fact UNION ALL"
+            " SELECT (SELECT min(twin) FROM fact WHERE twin > hop.twin) FROM hop WHERE hop.twin IS NOT NULL)"
+            " SELECT twin FROM hop WHERE twin IS NOT NULL",
+            (),
+        )
+        return [twin for (twin,) in rows if isinstance(twin, str) and not self._keys.erased(twin)]
+
+    # proving
+
+    def verify(self) -> Verdict:
+        """Recompute every hash and decrypt every body."""
+        return verify_store(self.folder)
+
+    @property
+    def public_key(self) -> str:
+        """Return the Ed25519 key that signatures are checked with, in hex."""
+        return self._public_key
+
+    def sign(self, message: bytes) -> str:
+        """Return the store's Ed25519 signature of *message*, in hex, as on the receipt of an erasure."""
+        signing = self._keys.signing
+        if signing is None:
+            raise Unavailable(f"{self._keys.folder} is without its signing key")
+        return signing.sign(message).hex()
+
+    def checkpoint(self, now: Time) -> Checkpoint:
+        """Sign the tree as it is, and keep the signature; done when closing too."""
+        with self._write, understood(self.path):
+            db = self._db()
+            return self._checkpoint(db, self._head or self._load(db), bounded(now, "now"))
+
+    def _checkpoint(self, db: apsw.Connection, head: Head, now: Time) -> Checkpoint:
+        signing = self._keys.signing
+        if signing is None:
+            raise Unavailable(f"{self._keys.folder} is without its signing key")
+        made = sign_checkpoint(signing, head.size, Tree(head.size, head.peaks).root.hex(), now)
+        db.execute("INSERT INTO checkpoint VALUES (?, ?, ?, ?)", (made.size, made.root, made.at, made.signature))
+        self._keys.remember(made)
+        return made
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return what was signed, oldest first."""
+        rows = self._ask("SELECT size, root, at, signature FROM checkpoint ORDER BY rowid", ())
+        return [Checkpoint(*row) for row in rows]  # type: ignore[arg-type]  # as the table has them
+
+    def prove(self, seq: int, size: int | None = None) -> Inclusion:
+        """Return the proof that a fact, erased or not, is among the first *size* (all)."""
+        return inclusion(seq, size, self._size(), self._row, self._perfect)
+
+    def prove_growth(self, first: int, second: int | None = None) -> tuple[str, ...]:
+        """Return the path that shows the first *second* (all) facts to begin with the first *first*."""
+        return growth(first, second, self._size(), self._perfect)
+
+    def _perfect(self, level: int, place: int) -> bytes:
+        if level >= KEPT_LEVEL:
+            rows = self._ask("SELECT hash FROM node WHERE level = ? AND place = ?", (level, place))
+        else:
+            span = (place << level, (place + 1) << level)
+            rows = self._ask("SELECT leaf FROM fact WHERE rowid > ? AND rowid <= ? ORDER BY rowid", span)
+        hashes = [row[0] for row in rows if isinstance(row[0], bytes)]
+        if len(hashes) != (1 if level >= KEPT_LEVEL else 1 << level):
+            raise Tampered(f"{self.path} lacks hashes of its tree; `gemel verify` names what is wrong")
+        return fold(hashes)
