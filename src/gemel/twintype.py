@@ -81,7 +81,8 @@ class Lever(Signal):
 class TwinType:
     """A kind of twin: its dynamics, what is read of it, what acts on it, how it is judged and guarded.
 
-    `band` is the range in which a signal is well; `exposures` names the levers that give one and the same thing.
+    `band` is the range in which a signal is well; `exposures` names the levers that give one and the same thing;
+    `explains` the variables from which errors of the forecast may be learned.
     """
 
     name: str
@@ -96,6 +97,7 @@ class TwinType:
     guards: Mapping[str, Guard] = field(default_factory=dict)
     alarms: Mapping[str, Alarm] = field(default_factory=dict)
     scenarios: Mapping[str, Form] = field(default_factory=dict)
+    explains: tuple[str, ...] = ()
     exposures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     band: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     members: int = 128

@@ -8,3 +8,8 @@ from gemel.bank.replica import Followed as Followed
 from gemel.bank.replica import Replica as Replica
 from gemel.bank.twin import Loaded as Loaded
 from gemel.bank.twin import Twin as Twin
+from gemel.bank.foresight import Foresight as Foresight
+from gemel.bank.foresight import Walk as Walk
+from gemel.bank.foresight import Walked as Walked
+from gemel.bank.record import Record as Record
+from gemel.bank.record import record as record

@@ -12,7 +12,8 @@ from gemel.bank import proposals
 from gemel.bank.catalogue import installed
 from gemel.bank.gate import Gate
 from gemel.bank.proposals import Proposal
-from gemel.bank.replica import Replica
+from gemel.bank.replica import Followed, Replica
+from gemel.bank.tail import Tail
 from gemel.bank.twin import Twin
 from gemel.consent import Grant
 from gemel.consent import fold as fold_grants
@@ -28,6 +29,8 @@ from gemel.twintype import TwinType
 Clock = Callable[[], Time]
 LOOK_BACK: Time = 8 * HOUR
 EVERY: Time = 5 * MINUTE
+FOLDED = ("observed/1", "acted/1", "retracted/1")
+"""The kinds of fact that a belief is folded from."""
 
 
 def wall_clock() -> Time:
@@ -45,11 +48,12 @@ class Bank:
         self.sources: dict[str, list[tuple[Live, str, str]]] = {}
         self.sinks: dict[str, Sink] = {}
         self._created: dict[str, Fact] = {}
-        self._grants: dict[str, list[Grant]] = {}
-        self._replicas: dict[str, Replica] = {}
+        self._granted = Tail(thread, ("granted/1", "revoked/1"))
+        self._proposed = Tail(thread, proposals.KINDS)
+        self._alerted = Tail(thread, ("alert/1",))
+        self._grants: dict[str, tuple[int, list[Grant]]] = {}
+        self._replicas: dict[str, tuple[int, Replica]] = {}
         self._lock = threading.RLock()
-        self._stop = thread.subscribe(self._take)
-        self._seen = 0
 
     @classmethod
     def open(cls, url: str, clock: Clock = wall_clock, types: Mapping[str, TwinType] | None = None, readonly: bool = False) -> Bank:
@@ -58,7 +62,6 @@ class Bank:
 
     def close(self) -> None:
         """Let go of the store."""
-        self._stop()
         self.thread.close()
 
     def __enter__(self) -> Bank:
@@ -132,35 +135,42 @@ class Bank:
 
     def grants(self, id: str) -> Sequence[Grant]:  # noqa: A002 - the field's word
         """Return the twin's grants, revoked ones marked."""
-        with self._lock:
-            if id not in self._grants:
-                self._grants[id] = fold_grants(self.thread.read(id, kinds=["granted/1", "revoked/1"]))
-            return self._grants[id]
+        facts = self._granted.of(id)
+        seen, grants = self._grants.get(id, (-1, []))
+        if seen != len(facts):
+            grants = fold_grants(facts)
+            self._grants[id] = len(facts), grants
+        return grants
 
     # beliefs
 
     def replica(self, id: str) -> Replica:  # noqa: A002 - the field's word
         """Return the twin's replica, in step with the thread."""
         with self._lock:
-            if id not in self._replicas:
-                self._replicas[id] = self.replica_known_by(id, None)
-            return self._replicas[id]
+            seen, replica = self._replicas.get(id) or (0, self._blank(id))
+            facts = list(self.thread.read(id, kinds=FOLDED, after_seq=seen))
+            replica.take(facts)
+            self._replicas[id] = facts[-1].seq if facts else seen, replica
+            return replica
+
+    def _blank(self, id: str) -> Replica:  # noqa: A002 - the field's word
+        attributes = {str(k): float(v) for k, v in self.created(id).body["attributes"].items()}
+        return Replica(self.type_of(id), id, attributes, self.seed)
+
+    def followed(self, id: str, since: Time | None = None) -> list[Followed]:  # noqa: A002 - the field's word
+        """Return the beliefs after each cycle from the last before *since* on (None: the latest alone)."""
+        with self._lock:
+            replica = self.replica(id)
+            if since is not None:
+                return list(replica.follow(since=since))
+            latest = replica.belief()
+            return [] if latest is None else [latest]
 
     def replica_known_by(self, id: str, known_by: Time | None) -> Replica:  # noqa: A002 - the field's word
         """Return a fresh replica from what was known at *known_by*."""
-        created = self.created(id)
-        attributes = {str(k): float(v) for k, v in created.body["attributes"].items()}
-        made = Replica(self.type_of(id), id, attributes, self.seed)
-        made.take(self.thread.read(id, kinds=["observed/1", "acted/1", "retracted/1"], known_by=known_by))
+        made = self._blank(id)
+        made.take(self.thread.read(id, kinds=FOLDED, known_by=known_by))
         return made
-
-    def _take(self, facts: Sequence[Fact]) -> None:
-        with self._lock:
-            for fact in facts:
-                if fact.kind in ("granted/1", "revoked/1"):
-                    self._grants.pop(fact.twin, None)
-                if fact.twin in self._replicas:
-                    self._replicas[fact.twin].take([fact])
 
     def belief_at(self, id: str, now: Time) -> Belief:  # noqa: A002 - the field's word
         """Return the belief carried to *now* from the last reading."""
@@ -207,7 +217,7 @@ class Bank:
 
     def proposals(self, id: str) -> list[Proposal]:  # noqa: A002 - the field's word
         """Return all proposals as they stand."""
-        return proposals.fold(self.thread.read(id, kinds=proposals.KINDS), self.now())
+        return proposals.fold(self._proposed.of(id), self.now())
 
     def proposal(self, id: str, seq: int) -> Proposal:  # noqa: A002 - the field's word
         """Return one proposal as it stands."""
@@ -218,7 +228,7 @@ class Bank:
 
     def alerts(self, id: str) -> list[Fact]:  # noqa: A002 - the field's word
         """Return the latest fact of each alert by name."""
-        latest = {str(fact.body["name"]): fact for fact in self.thread.read(id, kinds=["alert/1"])}
+        latest = {str(fact.body["name"]): fact for fact in self._alerted.of(id)}
         return sorted(latest.values(), key=lambda fact: fact.seq)
 
     def evidence(self, id: str) -> tuple[int, ...]:  # noqa: A002 - the field's word

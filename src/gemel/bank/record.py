@@ -82,16 +82,8 @@ def known(replica: Replica, signal: str, past: Past, belief: Belief, origins: Se
 
 
 def _state(replica: Replica, belief: Belief) -> np.ndarray:
-    """Return the mean of every variable that varies over time, (twin, variable), in order of name."""
-    complete = getattr(replica.type.dynamics, "complete", None)
-    values = complete(belief) if complete else belief.values
-    constant = set(getattr(replica.type.dynamics, "parameters", ()))
-    rows = len(belief.subjects)
-    columns = [
-        np.broadcast_to(np.asarray(value), (rows, belief.members)).mean(axis=1)
-        for name, value in sorted(values.items())
-        if name not in constant and np.ndim(value) == 2
-    ]
-    return np.column_stack(columns)
-
-
+    """Return the mean of each variable that may explain errors, (twin, variable)."""
+    if not replica.type.explains:
+        return np.zeros((len(belief.subjects), 0))
+    values = replica.type.dynamics.complete(belief)  # type: ignore[attr-defined]  # a type that names variables has them
+    return np.column_stack([np.asarray(values[name]).mean(axis=1) for name in replica.type.explains])

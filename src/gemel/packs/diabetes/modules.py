@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from gemel.dynamics import Array
 from gemel.model import Balance, Module, Output, Parameter, State
 from gemel.model.module import Values
 
@@ -28,10 +29,10 @@ def insulin() -> Module:
             "insulin.action": State("U/min", lambda p: p[habit + ".start"], low=0.0),
         },
         parameters={
-            "insulin.kd": Parameter("1/min", 0.0119, source="fitted, see docs/diabetes.md"),
-            "insulin.ka": Parameter("1/min", 0.0110, source="fitted, see docs/diabetes.md"),
+            "insulin.kd": Parameter("1/min", 0.01144, source="fitted, see docs/diabetes.md"),
+            "insulin.ka": Parameter("1/min", 0.01106, source="fitted, see docs/diabetes.md"),
             "insulin.ke": Parameter("1/min", 0.127, source="10.1109/TBME.2023.3286856"),
-            "insulin.p2": Parameter("1/min", 0.0118, source="10.1109/TBME.2023.3286856"),
+            "insulin.p2": Parameter("1/min", 0.01147, source="10.1109/TBME.2023.3286856"),
         },
         outputs={"insulin.on_board": Output("U", (habit,)), "insulin.excess": Output("U/min", (habit,))},
         output=_insulin_output,
@@ -66,24 +67,31 @@ def _insulin_change(v: Values) -> Values:
 
 
 def habit() -> Module:
-    """Return what this person usually gets: basal over a day and total insulin over two, as slow averages."""
+    """Return what this person usually gets: basal over a day, total insulin over three, as averages that start quickly."""
     return Module(
         name="habit",
         reads={"pump.bolus": "U/min", "pump.basal": "U/min"},
         states={
             "habit.basal": State("U/min", lambda p: p["habit.basal.start"], low=0.0),
             "habit.total": State("U/min", lambda p: p["habit.total.start"], low=1e-4),
+            "habit.age": State("min", 0.0),
         },
         parameters={
             "habit.basal.start": Parameter("U/min", 0.9 / 60, individual=True, source="0.3 U/kg/d at 70 kg"),
             "habit.total.start": Parameter("U/min", 42.0 / DAY_MIN, individual=True, source="0.6 U/kg/d at 70 kg"),
         },
         change=lambda v: {
-            "habit.basal": (v["pump.basal"] - v["habit.basal"]) / DAY_MIN,
-            "habit.total": (v["pump.basal"] + v["pump.bolus"] - v["habit.total"]) / (2 * DAY_MIN),
+            "habit.age": 1.0,
+            "habit.basal": (v["pump.basal"] - v["habit.basal"]) / jnp.clip(v["habit.age"], 30.0, DAY_MIN),
+            "habit.total": (given(v) - v["habit.total"]) / jnp.minimum(v["habit.age"] + DAY_MIN, 3 * DAY_MIN),
         },
         scale="1 d",
     )
+
+
+def given(v: Values) -> Array:
+    """Return insulin given per minute, U/min."""
+    return v["pump.basal"] + v["pump.bolus"]
 
 
 def meal() -> Module:
@@ -97,8 +105,8 @@ def meal() -> Module:
             "gut.carbs": State("g", 0.0, low=0.0),
         },
         parameters={
-            "stomach.kempt": Parameter("1/min", 0.0876, source="fitted, see docs/diabetes.md"),
-            "gut.kabs": Parameter("1/min", 0.0228, source="fitted, see docs/diabetes.md"),
+            "stomach.kempt": Parameter("1/min", 0.0884, source="fitted, see docs/diabetes.md"),
+            "gut.kabs": Parameter("1/min", 0.0204, source="fitted, see docs/diabetes.md"),
         },
         outputs={"gut.appearance": Output("g/min"), "meal.on_board": Output("g")},
         output=lambda v: {
@@ -133,24 +141,28 @@ def glucose() -> Module:
             "glucose.slow": State("mg/dL/min", 0.0, low=-8.0, high=8.0),
             "sensitivity.log": State("", lambda p: p["sensitivity.start"], low=-2.0, high=2.0),
             "carbs.log": State("", lambda p: p["carbs.start"], low=-2.0, high=2.0),
+            "rest.shift": State("mg/dL", lambda p: p["rest.start"], low=-80.0, high=80.0),
         },
         parameters={
             "glucose.start": Parameter("mg/dL", 140.0, sd=0.35, low=20.0, source="spread of CGM values"),
-            "glucose.effectiveness": Parameter("1/min", 0.0100, source="fitted, see docs/diabetes.md"),
-            "glucose.rest": Parameter("mg/dL", 151.0, source="fitted, see docs/diabetes.md"),
-            "glucose.power": Parameter("", 1.47, source="fitted, see docs/diabetes.md"),
-            "sensitivity.rule": Parameter("mg/dL", 1700 * 0.156, source="1700 rule, 10.1016/S0168-8227(02)00178-3"),
-            "sensitivity.start": Parameter("", 0.0, sd=0.72, low=-jnp.inf),
-            "carbs.factor": Parameter("mg/dL/g", 3.8 * 0.208, source="fitted, see docs/diabetes.md"),
-            "carbs.start": Parameter("", 0.0, sd=1.0, low=-jnp.inf),
-            "sensitivity.walk": Parameter("", 0.00837 / 5**0.5),
+            "glucose.effectiveness": Parameter("1/min", 0.01085, source="fitted, see docs/diabetes.md"),
+            "glucose.rest": Parameter("mg/dL", 149.1, source="fitted, see docs/diabetes.md"),
+            "glucose.power": Parameter("", 1.577, source="fitted, see docs/diabetes.md"),
+            "sensitivity.rule": Parameter("mg/dL", 1700 * 0.1394, source="1700 rule, 10.1016/S0168-8227(02)00178-3"),
+            "sensitivity.start": Parameter("", 0.0, sd=0.97, low=-jnp.inf),
+            "carbs.factor": Parameter("mg/dL/g", 3.8 * 0.1097, source="fitted, see docs/diabetes.md"),
+            "carbs.start": Parameter("", 0.0, sd=1.2, low=-jnp.inf),
+            "sensitivity.walk": Parameter("", 0.00758 / 5**0.5),
             "carbs.walk": Parameter("", 0.0102 / 5**0.5),
+            "rest.start": Parameter("mg/dL", 0.0, sd=8.1, low=-jnp.inf),
+            "rest.walk": Parameter("mg/dL", 0.2135 / 5**0.5),
+            "glucose.noise_power": Parameter("", 0.1566),
             "glucose.fast_sd": Parameter("mg/dL/min", 1.05),
-            "glucose.fast_time": Parameter("min", 7.6),
-            "glucose.slow_sd": Parameter("mg/dL/min", 0.584),
-            "glucose.slow_time": Parameter("min", 91.6),
-            "glucose.meal_noise": Parameter("", 0.2),
-            "glucose.insulin_noise": Parameter("", 0.1),
+            "glucose.fast_time": Parameter("min", 7.25),
+            "glucose.slow_sd": Parameter("mg/dL/min", 0.632),
+            "glucose.slow_time": Parameter("min", 87.8),
+            "glucose.meal_noise": Parameter("", 0.4),
+            "glucose.insulin_noise": Parameter("", 0.38),
         },
         outputs={
             "glucose.lowering": Output("mg/dL/min", ("insulin.excess", "habit.total")),
@@ -174,7 +186,7 @@ def _glucose_output(v: Values) -> Values:
 
 
 def _glucose_change(v: Values) -> Values:
-    back = v["glucose.effectiveness"] * (v["glucose.plasma"] - v["glucose.rest"])
+    back = v["glucose.effectiveness"] * (v["glucose.plasma"] - v["glucose.rest"] - v["rest.shift"])
     unexplained = v["glucose.fast"] + v["glucose.slow"]
     return {
         "glucose.plasma": v["glucose.raising"] - v["glucose.lowering"] - back + unexplained,
@@ -186,12 +198,14 @@ def _glucose_change(v: Values) -> Values:
 def _glucose_noise(v: Values) -> Values:
     meal = v["glucose.meal_noise"] * v["glucose.raising"]
     insulin_ = v["glucose.insulin_noise"] * v["glucose.lowering"]
-    fast = jnp.sqrt(v["glucose.fast_sd"] ** 2 + meal**2 + insulin_**2)
+    level = (jnp.clip(v["glucose.plasma"], 50.0, 300.0) / 120.0) ** v["glucose.noise_power"]
+    fast = jnp.sqrt((v["glucose.fast_sd"] * level) ** 2 + meal**2 + insulin_**2)
     return {
         "glucose.fast": fast * jnp.sqrt(2.0 / v["glucose.fast_time"]),
-        "glucose.slow": v["glucose.slow_sd"] * jnp.sqrt(2.0 / v["glucose.slow_time"]),
+        "glucose.slow": v["glucose.slow_sd"] * level * jnp.sqrt(2.0 / v["glucose.slow_time"]),
         "sensitivity.log": v["sensitivity.walk"],
         "carbs.log": v["carbs.walk"],
+        "rest.shift": v["rest.walk"],
     }
 
 
@@ -205,10 +219,10 @@ def sensor() -> Module:
             "sensor.error": State("mg/dL", 0.0, low=-80.0, high=80.0),
         },
         parameters={
-            "sensor.lag": Parameter("min", 2.85, source="fitted, see docs/diabetes.md"),
+            "sensor.lag": Parameter("min", 2.47, source="fitted, see docs/diabetes.md"),
             "sensor.error_sd": Parameter("mg/dL", 1.5),
             "sensor.error_time": Parameter("min", 15.0),
-            "sensor.noise": Parameter("mg/dL", 0.8),
+            "sensor.noise": Parameter("mg/dL", 0.68),
         },
         outputs={"sensor.glucose": Output("mg/dL")},
         output=lambda v: {"sensor.glucose": v["sensor.interstitial"] + v["sensor.error"]},

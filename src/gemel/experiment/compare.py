@@ -1,0 +1,104 @@
+"""Compare: the same twin under several futures, with the same noise, so that a difference is the scenario's doing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gemel.bank import Fork
+from gemel.errors import BadInput, unknown
+from gemel.intervention import Metric
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one fork does to the metric, against the first: means, the paired difference and its 95 % interval."""
+
+    fork: Fork
+    mean: float
+    difference: float
+    low: float
+    high: float
+    better: float
+
+    def body(self) -> dict[str, Any]:
+        """Return the effect as JSON types; `better` is the share of members in which it is the better one."""
+        return {
+            "fork": self.fork.name, "scenario": self.fork.scenario.name, "mean": self.mean, "difference": self.difference,
+            "interval95": [self.low, self.high], "better": self.better,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Forks of one twin, ranked by one metric over some hours; the first fork is the reference."""
+
+    metric: str
+    unit: str
+    hours: float
+    direction: str
+    effects: tuple[Effect, ...]
+
+    @property
+    def best(self) -> Fork:
+        """Return the fork whose mean is best."""
+        pick = max if self.direction == "higher" else min
+        return pick(self.effects, key=lambda effect: effect.mean).fork
+
+    def body(self) -> dict[str, Any]:
+        """Return the comparison as JSON types."""
+        return {
+            "metric": self.metric, "unit": self.unit, "hours": self.hours, "better": self.direction,
+            "effects": [effect.body() for effect in self.effects], "best": self.best.name,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        scale, unit = (100.0, "%") if self.unit == "fraction" else (1.0, self.unit)
+        lines = [f"{self.metric} over {self.hours:g} h [{unit}], {self.direction} is better"]
+        width = max(len(effect.fork.name) for effect in self.effects)
+        for effect in self.effects:
+            paired = f"{scale * effect.difference:+6.1f} ({scale * effect.low:+.1f} to {scale * effect.high:+.1f})"
+            mark = " *" if effect.fork is self.best else ""
+            lines.append(f"{effect.fork.name:{width}}  {scale * effect.mean:6.1f}   {paired}{mark}")
+        return "\n".join(lines)
+
+
+def compare(*forks: Fork, metric: str, hours: float = 24) -> Comparison:
+    """Return how *forks* of one twin differ in *metric* over the next *hours*, member by member, against the first."""
+    if not forks or len({(fork.twin, fork.now) for fork in forks}) > 1:
+        raise BadInput("compare forks of one twin made at one time; these are " + ", ".join(f.name for f in forks))
+    known = forks[0].type.metrics
+    if metric not in known:
+        raise unknown("metric", metric, known)
+    chosen = known[metric]
+    scores = [np.asarray(chosen.of(fork.run(chosen.signal, hours)[0]), float) for fork in forks]
+    effects = tuple(_effect(fork, score, scores[0], chosen) for fork, score in zip(forks, scores, strict=True))
+    return Comparison(metric, chosen.unit, hours, chosen.better, effects)
+
+
+def _effect(fork: Fork, score: np.ndarray, reference: np.ndarray, metric: Metric) -> Effect:
+    paired = score - reference
+    low, high = np.quantile(paired, [0.025, 0.975])
+    gain = paired if metric.better == "higher" else -paired
+    return Effect(fork, float(score.mean()), float(paired.mean()), float(low), float(high), float(np.mean(gain > 0)))
+
+
+def scenario_forks(twin: Any, spec: Any) -> tuple[list[Fork], str, float]:
+    """Return forks, metric and hours from a scenario file's content: "as usual" and one fork per scenario."""
+    if not isinstance(spec, dict) or not isinstance(spec.get("scenarios"), list):
+        raise BadInput('a scenario file is {"metric": NAME, "hours": H, "scenarios": [{"scenario": NAME, "values": {…}}]}')
+    forks = [twin.fork("as usual")]
+    for i, entry in enumerate(spec["scenarios"]):
+        if not isinstance(entry, dict) or entry.get("scenario") not in twin.type.scenarios:
+            named = entry.get("scenario") if isinstance(entry, dict) else entry
+            raise unknown(f"scenario in scenarios[{i}]:", str(named), twin.type.scenarios)
+        scenario = twin.type.scenarios[entry["scenario"]].fill(entry.get("values", {}))
+        name = str(entry.get("name", scenario.name))
+        forks.append(twin.fork(name).suppose(scenario))
+    hours = spec.get("hours", 24)
+    if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not 0 < hours <= 240:
+        raise BadInput(f"hours {hours!r} is not a number from 0 to 240", field="hours")
+    return forks, str(spec.get("metric", next(iter(twin.type.metrics)))), float(hours)
