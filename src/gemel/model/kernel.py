@@ -14,6 +14,9 @@ from jax import Array
 from gemel.model.module import Module, Rule, Values
 from gemel.model.wiring import Wiring
 
+MATCHED = 8
+"""Members from which on noise is matched in mean and variance."""
+
 SPANS = (8, 64)
 """Minutes a compiled call may span: the shortest that fits is taken."""
 
@@ -61,6 +64,9 @@ class Kernel:
         *, record: tuple[str, ...], every: int,
     ) -> tuple[dict[str, Array], dict[str, Array]]:  # fmt: skip
         """Return values after `minutes` (twin,) and records at every `every` minutes, each (span // every, twin, member)."""
+        alone = next(iter(values.values())).shape == (1, 1)
+        if alone:  # XLA rounds a lone number otherwise than one of many
+            values = {name: jnp.concatenate([value, value]) for name, value in values.items()}
         span = doses[next(iter(doses))].shape[0] if doses else SPANS[-1]
         shape = next(iter(values.values())).shape
         records = {name: jnp.zeros((span // every if record else 0, *shape), jnp.float32) for name in record}
@@ -72,13 +78,17 @@ class Kernel:
                 kept = self._keep(kept, now, i + 1, record, every)
             return now, kept
 
-        return jax.lax.fori_loop(0, jnp.max(minutes), body, (values, records))
+        moved, kept = jax.lax.fori_loop(0, jnp.max(minutes), body, (values, records))
+        if alone:
+            return {name: value[:1] for name, value in moved.items()}, {n: k[:, :1] for n, k in kept.items()}
+        return moved, kept
 
     def _keep(self, kept: dict[str, Array], now: Values, done: Array, record: tuple[str, ...], every: int) -> Any:
         def put(old: dict[str, Array]) -> dict[str, Array]:
             seen = self._wiring.complete({**self._constants, **self._quiet(now), **now})
             return {
-                name: old[name].at[done // every - 1].set(jnp.broadcast_to(seen[name], old[name].shape[1:])) for name in record
+                name: old[name].at[done // every - 1].set(jnp.broadcast_to(seen[name], old[name].shape[1:]))
+                for name in record
             }
 
         return jax.lax.cond(done % every == 0, put, lambda old: old, kept)
@@ -134,9 +144,26 @@ class Kernel:
 
 
 def _normal(keys: Array, minute: Array, kinds: int, members: int) -> Array:
-    """Return standard normal draws (twin, kind, member) that depend on the twin's key and the minute alone."""
+    """Return standard normal draws (twin, kind, member) that depend on the twin's key and the minute alone.
+
+    With eight members or more each set has mean 0 and variance 1 exactly, so that small ensembles do not drift.
+    """
 
     def one(key: Array, when: Array) -> Array:
         return jax.random.normal(jax.random.fold_in(key, when), (kinds, members), jnp.float32)
 
-    return jax.vmap(one)(keys, minute)
+    draws = jax.vmap(one)(keys, minute)
+    if members < MATCHED:
+        return draws
+    centred = draws - _mean(draws)
+    return centred * jax.lax.rsqrt(_mean(centred**2))
+
+
+def _mean(values: Array) -> Array:
+    """Return the mean of the last axis, summed by halves: XLA's own sums depend on how many twins there are."""
+    count = values.shape[-1]
+    summed = jnp.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, (1 << (count - 1).bit_length()) - count)])
+    while summed.shape[-1] > 1:
+        half = summed.shape[-1] // 2
+        summed = summed[..., :half] + summed[..., half:]
+    return summed / count
