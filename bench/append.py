@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bench.report import emit
 from gemel.facts import Draft
 from gemel.thread import SqliteThread
-from gemel.thread.tables import SCHEMA, insert
+from gemel.thread.tables import SCHEMA, WRITING, insert
 
 SECONDS = 1.5
 ROUNDS = 3
@@ -64,7 +64,7 @@ def ours(folder: Path, producers: int) -> float:
 def bare(folder: Path, per_commit: int) -> float:
     """Return rows per second of a loop over one connection."""
     db = apsw.Connection(str(folder / "bare.db"))
-    db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
+    db.execute(WRITING)
     for name in ("fact", "fact_when", "fact_kind", "fact_mark"):
         db.execute(SCHEMA[name])
     cipher, encode, statement = AESGCM(AESGCM.generate_key(256)), msgspec.json.encode, insert(1)

@@ -235,7 +235,7 @@ def model(given_: list[Grant], ask: Request) -> bool:
     return ask.actor == "sarah"
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(grants, max_size=5), requests)
 def test_decisions_are_those_of_the_rules(given_: list[Grant], ask: Request) -> None:
     """Allowed exactly when the model allows; the reason and the grant belong to the decision."""

@@ -113,7 +113,7 @@ def test_a_bit_flipped_in_a_column_is_found_and_the_fact_named(
     assert _named(folder, seq)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(seq=st.integers(1, COUNT), place=st.integers(0, 1 << 16), mask=st.integers(1, 255))
 def test_a_byte_changed_in_the_file_is_found_and_the_fact_named(
     copy: Callable[[], Path], seq: int, place: int, mask: int
@@ -142,7 +142,7 @@ def test_a_byte_changed_on_a_further_page_is_found(copy: Callable[[], Path], pla
     assert _named(folder, BIG)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(place=st.integers(0, 1 << 20), mask=st.integers(1, 255))
 def test_a_byte_changed_anywhere_is_found_or_without_effect(
     original: Path, copy: Callable[[], Path], place: int, mask: int

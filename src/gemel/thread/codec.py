@@ -10,6 +10,7 @@ import os
 import re
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,6 +22,8 @@ from gemel.thread.keys import SubjectKey
 from gemel.thread.merkle import leaf_hash
 
 NONCE = 12
+LONGEST = 1024
+"""Bytes that a name or key may have."""
 KIND = re.compile(r"[a-z][a-z0-9_.-]*/[0-9]+")
 _CLEAR = struct.Struct(">BQqqHHB")
 _FORMAT = 1
@@ -88,7 +91,7 @@ def prepare(draft: Draft) -> Prepared:
     _check_names(draft)
     if type(draft.true_at) is not int or not -_LIMIT <= draft.true_at < _LIMIT:
         raise BadInput(f"true_at {draft.true_at!r} is not a time in ms", field="true_at")
-    if not all(type(seq) is int and seq > 0 for seq in draft.cause):
+    if draft.cause and not all(type(seq) is int and seq > 0 for seq in draft.cause):
         raise BadInput(f"cause {draft.cause!r} is not a tuple of seqs", field="cause")
     text, body = _body(draft.body)
     cause = tuple(draft.cause)
@@ -100,14 +103,24 @@ def _check_names(draft: Draft) -> None:
     for field, text in (("twin", draft.twin), ("kind", draft.kind), ("by", draft.by), ("key", draft.key or "-")):
         if not isinstance(text, str) or not text:
             raise BadInput(f"{text!r} is not a name", field=field)
-        try:
-            size = len(text.encode())
-        except UnicodeEncodeError:
-            raise BadInput(f"{text!r} is not Unicode text", field=field) from None
-        if size > 1024:
-            raise BadInput(f"{text[:20]!r}… has {size} bytes; at most 1024 are possible", field=field)
-    if not KIND.fullmatch(draft.kind):
+        if not text.isascii() or len(text) > LONGEST:
+            _check_text(field, text)
+    if not _is_kind(draft.kind):
         raise BadInput(f"kind {draft.kind!r} is not a word with a version, such as observed/1", field="kind")
+
+
+def _check_text(field: str, text: str) -> None:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise BadInput(f"{text!r} is not Unicode text", field=field) from None
+    if size > LONGEST:
+        raise BadInput(f"{text[:20]!r}… has {size} bytes; at most {LONGEST} are possible", field=field)
+
+
+@lru_cache(1024)
+def _is_kind(kind: str) -> bool:
+    return KIND.fullmatch(kind) is not None
 
 
 def _body(body: Body) -> tuple[bytes, Body]:

@@ -29,6 +29,7 @@ from gemel.thread.tables import FILE, FORMAT, ROW, SCHEMA, connect, scalar, stor
 from gemel.thread.within import bounded, within
 
 _ALL_MARKS = 400
+_HELD = "SELECT 1 FROM fact WHERE mark IS NOT NULL AND twin = ? AND mark = ?"
 
 
 class SqliteThread:
@@ -196,7 +197,10 @@ class SqliteThread:
             raise
 
     def _held(self, asked: Marks) -> Marks:
-        db, by_twin, found = self._db(), dict[str, list[bytes]](), set[tuple[str, bytes]]()
+        db = self._db()
+        if len(asked) == 1:
+            return set(asked) if scalar(db, _HELD, *next(iter(asked))) else set()
+        by_twin, found = dict[str, list[bytes]](), set[tuple[str, bytes]]()
         for twin, mark in asked:
             by_twin.setdefault(twin, []).append(mark)
         for twin, marks in by_twin.items():
