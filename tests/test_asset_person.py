@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gemel.errors import BadInput
 from gemel.facts import DAY, HOUR, MINUTE
 from gemel.packs.diabetes.asset import CGM, LILY, Habits, Household, Record, VirtualPerson, parameters_of, virtual_days
 
@@ -91,6 +92,11 @@ def test_nothing_is_counted_or_dosed_by_one_who_forgets() -> None:
 def test_a_household_keeps_ids_apart_from_subjects() -> None:
     twins = virtual_days([LILY, LILY], 0.5, 1, start=START, ids=["lily", "rose"])
     assert twins["lily"] != twins["rose"]
+
+
+def test_two_people_of_one_id_are_refused() -> None:
+    with pytest.raises(BadInput, match="one id"):
+        virtual_days([LILY, LILY], 1, 1)
 
 
 def test_time_starts_on_the_next_tick() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -31,6 +33,16 @@ class Stepped(Module):
     jump: Rule | None = None
 
 
+def remember_compilations() -> None:
+    """Let JAX keep compiled kernels on disk (GEMEL_CACHE, or the user's cache folder), unless told where already."""
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    home = os.environ.get("GEMEL_CACHE") or str(Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "gemel")
+    jax.config.update("jax_compilation_cache_dir", home)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
 class Kernel:
     """Advances states (twin, member) minute by minute; draws are keyed by (seed, twin, minute, state)."""
 
@@ -38,6 +50,7 @@ class Kernel:
         self, wiring: Wiring, constants: Mapping[str, float], held: Sequence[str], impulses: Sequence[str],
         sensors: Mapping[str, tuple[str, float | str]],
     ) -> None:  # fmt: skip
+        remember_compilations()
         self._wiring, self._constants = wiring, dict(constants)
         self._held, self._impulses = tuple(held), tuple(impulses)
         states = {name: state for module in wiring.modules for name, state in module.states.items()}
@@ -63,7 +76,7 @@ class Kernel:
         self, values: dict[str, Array], doses: dict[str, Array], minutes: Array, start: Array, keys: Array,
         *, record: tuple[str, ...], every: int,
     ) -> tuple[dict[str, Array], dict[str, Array]]:  # fmt: skip
-        """Return values after `minutes` (twin,) and records at every `every` minutes, each (span // every, twin, member)."""
+        """Return values after `minutes` (twin,), and records every `every` minutes: (span // every, twin, member)."""
         alone = next(iter(values.values())).shape == (1, 1)
         if alone:  # XLA rounds a lone number otherwise than one of many
             values = {name: jnp.concatenate([value, value]) for name, value in values.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.dynamics import Belief, Dose, Seed
+from gemel.errors import BadInput
 from gemel.facts import DAY, HOUR, MINUTE, Time
 from gemel.packs.diabetes.asset import living
 from gemel.packs.diabetes.asset.cgm import CGM
@@ -109,6 +110,8 @@ class Household:
         self, names: Sequence[str], seed: Seed, start: Time, *, ids: Sequence[str] | None = None,
         habits: Habits | None = None, cgm: CGM | None = None, pump: PumpModel = MODELS["Insulet"], offset: Time = 0,
     ) -> None:  # fmt: skip
+        if len(set(ids or names)) < len(names):
+            raise BadInput("two of these virtual people bear one id; pass ids, one for each")
         start = -(-start // TICK) * TICK
         self.wearers = [
             _wearer(name, id_, seed, habits, cgm or CGM(gaps=0.7), pump, offset)
