@@ -11,6 +11,9 @@ from gemel.facts import DAY, MINUTE, Time
 
 STEP: Time = 5 * MINUTE
 LAGS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24)
+WINDOW: Time = 8 * DAY
+"""How far back features look."""
+
 SPANS = ((0, 15), (0, 30), (30, 60), (60, 120), (120, 240))
 """Minutes back over which exposures are summed."""
 
@@ -18,9 +21,9 @@ SPANS = ((0, 15), (0, 30), (30, 60), (60, 120), (120, 240))
 class Past:
     """One twin's readings of *signal* and all that went with them, ready to be asked about any moment."""
 
-    def __init__(self, replica: Replica, signal: str) -> None:
-        self._replica, self._signal = replica, signal
-        readings = [reading for reading in replica.read() if reading.signal == signal]
+    def __init__(self, replica: Replica, signal: str, since: Time | None = None) -> None:
+        self._replica, self._signal, self._since_then = replica, signal, since
+        readings = [reading for reading in replica.read(since) if reading.signal == signal]
         self.times = np.array([reading.at for reading in readings], np.int64)
         self.values = np.array([reading.value for reading in readings], float)
         self._origins = {reading.at // MINUTE * MINUTE: reading.at for reading in readings}
@@ -80,18 +83,13 @@ class Past:
 
     @cached_property
     def _doses(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return per exposure the times and amounts given, rates as amounts every step; scaled to a share of a usual day."""
-        found = {}
-        levers = self._replica.type.levers
-        groups = self._replica.type.exposures or {name: (name,) for name in levers}
-        for exposure, names in groups.items():
-            given = [(d.at, float(d.amount)) for d in self._replica.plan() if d.lever in names and not levers[d.lever].holds]
-            for name in names:
-                if levers[name].holds:
-                    given += self._steps(name)
-            ordered = sorted(given)
-            found[exposure] = np.array([t for t, _ in ordered], np.int64), np.array([a for _, a in ordered], float)
-        return found
+        """Return per lever the times and amounts given; a rate as amounts at the end of every step."""
+        return {name: self._given(name) for name in sorted(self._replica.type.levers)}
+
+    def _given(self, lever: str) -> tuple[np.ndarray, np.ndarray]:
+        doses = [dose for dose in self._replica.plan() if dose.lever == lever]
+        given = self._steps(lever) if self._replica.type.levers[lever].holds else [(d.at, float(d.amount)) for d in doses]
+        return np.array([t for t, _ in given], np.int64), np.array([a for _, a in given], float)
 
     def _steps(self, lever: str) -> list[tuple[Time, float]]:
         """Return a held rate as an amount at the end of every step, so that nothing is counted before it flowed."""
@@ -104,38 +102,43 @@ class Past:
         held = amounts[np.maximum(np.searchsorted(changed, times - STEP, side="right") - 1, 0)]
         return [(int(t), float(rate) * STEP / (60 * MINUTE)) for t, rate in zip(times, held, strict=True)]
 
-    def _sum(self, exposure: str, at: np.ndarray, minutes: float) -> np.ndarray:
-        times, amounts = self._doses[exposure]
+    def _sum(self, lever: str, at: np.ndarray, minutes: float) -> np.ndarray:
+        times, amounts = self._doses[lever]
         total = np.concatenate([[0.0], np.cumsum(amounts)])
         first, last = self._window(times, at, minutes)
         return total[last] - total[first]
 
     def exposures(self, at: np.ndarray) -> np.ndarray:
         """Return the amount of each exposure over the last 0–30, 30–60, 60–120 and 120–240 min."""
-        columns = [self._sum(name, at, far) - self._sum(name, at, near) for name in sorted(self._doses) for near, far in SPANS[1:]]
+        groups = self._replica.type.exposures or {name: (name,) for name in self._doses}
+        columns = [
+            sum(self._sum(name, at, far) - self._sum(name, at, near) for name in names)
+            for names in groups.values()
+            for near, far in SPANS[1:]
+        ]
         return np.column_stack(columns)
 
     def _exposures(self, at: np.ndarray) -> np.ndarray:
         columns = []
-        for name in sorted(self._doses):
+        for name in self._doses:
             usual = self._usual(name, at)
             columns += [(self._sum(name, at, far) - self._sum(name, at, near)) / usual for near, far in SPANS]
-            columns.append(np.minimum(self._since(name, at), 300.0))
+            if not self._replica.type.levers[name].holds:
+                columns.append(np.minimum(self._since(name, at), 300.0))
         return np.column_stack(columns)
 
-    def _usual(self, exposure: str, at: np.ndarray) -> np.ndarray:
-        """Return the amount of an ordinary day so far, at least half a day's worth of data assumed."""
-        times, amounts = self._doses[exposure]
+    def _usual(self, lever: str, at: np.ndarray) -> np.ndarray:
+        """Return the amount of an ordinary day of the last week, of one lever; half a day of data at least is assumed."""
+        times, _ = self._doses[lever]
         if not len(times):
             return np.ones(len(at))
-        total, started = np.concatenate([[0.0], np.cumsum(amounts)]), times[0]
-        so_far = total[np.searchsorted(times, at, side="right")]
-        days = np.maximum((at - started) / DAY, 0.5)
-        return np.where(so_far > 0, so_far / days, 1.0)
+        days = np.clip((at - times[0]) / DAY, 0.5, 7.0)
+        given = self._sum(lever, at, 7 * 1440)
+        return np.where(given > 0, given / days, 1.0)
 
-    def _since(self, exposure: str, at: np.ndarray) -> np.ndarray:
+    def _since(self, lever: str, at: np.ndarray) -> np.ndarray:
         """Return minutes since the last dose that was worth more than a fiftieth of the largest."""
-        times, amounts = self._doses[exposure]
+        times, amounts = self._doses[lever]
         large = times[amounts > 0.02 * amounts.max()] if len(times) else times
         if not len(large):
             return np.full(len(at), 300.0)
@@ -146,7 +149,7 @@ class Past:
         """Return other signals' last 15, 30 and 120 min against their last day, in its standard deviations."""
         columns = [np.zeros(len(at))]
         for name in sorted(set(self._replica.type.signals) - {self._signal}):
-            readings = [reading for reading in self._replica.read() if reading.signal == name]
+            readings = [reading for reading in self._replica.read(self._since_then) if reading.signal == name]
             times = np.array([reading.at for reading in readings], np.int64)
             values = np.sqrt(np.array([reading.value for reading in readings], float))
             columns += _standing(times, values, at)

@@ -12,11 +12,17 @@ from gemel.bank.features import Past
 from gemel.bank.replica import Followed, Replica
 from gemel.dynamics import Belief, stack
 from gemel.facts import MINUTE, Time
-from gemel.simulate import samples
+from gemel.simulate import sensed, with_noise
 
 EVERY: Time = 5 * MINUTE
 AHEAD = 24
 """Steps of `EVERY` a record looks ahead: two hours."""
+
+SHOWN = (2, 5, 8, 11, 17, 23)
+"""Steps of the model's own forecast from which errors are learned."""
+
+NEAR, FAR = slice(0, 6), slice(6, 12)
+"""The coming half hour and the one after it, over which explaining variables are averaged."""
 
 BATCH = 64
 
@@ -70,20 +76,16 @@ def _batch(replica: Replica, signal: str, past: Past, group: Sequence[Followed])
 
 def known(replica: Replica, signal: str, past: Past, belief: Belief, origins: Sequence[Time]) -> tuple[np.ndarray, ...]:
     """Return what can be said at *origins* from their beliefs: (at, value, features, said, sd)."""
-    count = len(origins)
-    plans = [replica.plan(since=int(at), until=origins[min(i, count - 1)] + 1) for i, at in enumerate(belief.at)]
-    draws = samples(replica.type.dynamics, belief, plans, AHEAD * EVERY, replica.seed, signal, EVERY)[:, :count]
+    dynamics, count = replica.type.dynamics, len(origins)
+    plans = [replica.expected(int(at), origins[min(i, count - 1)], AHEAD * EVERY) for i, at in enumerate(belief.at)]
+    variable, explains = sensed(dynamics, signal), replica.type.explains
+    _, way = dynamics.advance(
+        belief, plans, belief.at + AHEAD * EVERY, replica.seed, record=[variable, *explains], every=EVERY
+    )
+    draws = with_noise(dynamics, belief, np.asarray(way.values[variable]), signal, replica.seed)[:, :count]
     said, sd = draws.mean(axis=2).T, draws.std(axis=2).T
     at = np.array(origins, np.int64)
     value = past.value(at)
-    state = _state(replica, belief)[:count]
-    features = np.column_stack([past.features(at), said[:, 5::6] - value[:, None], sd[:, 5::12], state])
+    coming = [np.asarray(way.values[name])[span, :count].mean(axis=(0, 2)) for name in explains for span in (NEAR, FAR)]
+    features = np.column_stack([past.features(at), said[:, SHOWN] - value[:, None], *coming])
     return at, value, features, said, sd
-
-
-def _state(replica: Replica, belief: Belief) -> np.ndarray:
-    """Return the mean of each variable that may explain errors, (twin, variable)."""
-    if not replica.type.explains:
-        return np.zeros((len(belief.subjects), 0))
-    values = replica.type.dynamics.complete(belief)  # type: ignore[attr-defined]  # a type that names variables has them
-    return np.column_stack([np.asarray(values[name]).mean(axis=1) for name in replica.type.explains])

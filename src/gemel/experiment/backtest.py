@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gemel.bank import Replica, Walk, Walked, record
+from gemel.bank import Replica, Tell, Walk, Walked, quiet, record
 from gemel.bank.features import Past
 from gemel.bank.record import EVERY, Record
 from gemel.experiment.baselines import design, hold, ridge_ar
@@ -42,14 +42,6 @@ class Scored:
             "baselines": {name: rmse(values, self.truth) for name, values in said.items() if name != "twin_only"},
             "twin_only": rmse(self.twin_only, self.truth),
         }  # fmt: skip
-
-
-Tell = Callable[[str, int, int], object]
-"""Called with what is being done, how much of it is done and how much there is."""
-
-
-def quiet(what: str, done: int, whole: int) -> None:
-    """Tell nobody."""
 
 
 def backtest(

@@ -15,7 +15,7 @@ import numpy as np
 from gemel.dynamics import Array, Belief, Expected, Plan, Range, Seed, Subject, Trajectory
 from gemel.errors import WiringError, unknown
 from gemel.facts import MINUTE, Time
-from gemel.model.kernel import SPANS, Kernel
+from gemel.model.kernel import MATCHED, SPANS, Kernel
 from gemel.model.module import Module, Parameter, State
 from gemel.model.wiring import Wiring
 from gemel.units import factor, same_dimension
@@ -58,6 +58,7 @@ class Composite:
         self.states: dict[str, State] = {n: s for m in self.wiring.modules for n, s in m.states.items()}
         self.parameters: dict[str, Parameter] = {n: p for m in self.wiring.modules for n, p in m.parameters.items()}
         self._own = {n for n, p in self.parameters.items() if p.sd > 0 or p.individual}
+        self._initial = {n for n, p in self.parameters.items() if p.initial}
         self._held = [entry.variable for entry in inputs.values() if entry.holds]
         self._check()
 
@@ -65,13 +66,13 @@ class Composite:
     def ranges(self) -> Mapping[str, Range]:
         """Return hard ranges of states and soft ranges of uncertain parameters."""
         states = {name: Range(state.low, state.high) for name, state in self.states.items()}
-        uncertain = {n: Range(p.low, p.high, soft=True) for n, p in self.parameters.items() if p.sd > 0}
+        uncertain = {n: Range(p.low, p.high, soft=True) for n, p in self.parameters.items() if p.sd > 0 and not p.initial}
         return states | uncertain
 
     @cached_property
     def kernel(self) -> Kernel:
         """Return the compiled step."""
-        constants = {n: p.value for n, p in self.parameters.items() if n not in self._own}
+        constants = {n: p.value for n, p in self.parameters.items() if n not in self._own or p.initial}
         impulses = [entry.variable for entry in self.inputs.values() if not entry.holds]
         sensors = {signal: (sensor.variable, sensor.sd) for signal, sensor in self.sensors.items()}
         return Kernel(self.wiring, constants, self._held, impulses, sensors)
@@ -82,7 +83,7 @@ class Composite:
         values: dict[str, Any] = {name: np.full(shape, p.value, np.float32) for name, p in self.parameters.items()}
         values |= {name: self._draw(name, subjects, members, seed) for name in sorted(self._own)}
         values |= {name: np.zeros(shape, np.float32) for name in self._held}
-        kept = self._own | set(self._held) | set(self.states)
+        kept = (self._own - self._initial) | set(self._held) | set(self.states)
         for name, state in self.states.items():
             start = state.start(values) if callable(state.start) else state.start
             values[name] = np.broadcast_to(np.asarray(start, np.float32), shape).copy()
@@ -214,7 +215,8 @@ def _prior_row(name: str, parameter: Parameter, subject: Subject, members: int, 
     if name in subject.attributes:
         return np.full(members, subject.attributes[name])
     rng = np.random.default_rng([seed, zlib.crc32(subject.id.encode()), zlib.crc32(name.encode())])
-    spread = parameter.sd * rng.standard_normal(members)
+    draws = rng.standard_normal(members)
+    spread = parameter.sd * ((draws - draws.mean()) / draws.std() if members >= MATCHED else draws)
     low, high = parameter.low, parameter.high
     if np.isinf(low):
         return parameter.value + spread

@@ -37,7 +37,8 @@ class Output:
 class Parameter:
     """A constant of one individual: median and spread `sd` on its scale (log above `low`, logit between two bounds).
 
-    `sd` 0 means known; `individual` ones may be set by an attribute of the subject. `source` says where the number is from.
+    `sd` 0 means known; `individual` ones may be set by an attribute of the subject; `initial` ones only say where states
+    start and are then forgotten. `source` says where the number is from.
     """
 
     unit: str
@@ -46,6 +47,7 @@ class Parameter:
     low: float = 0.0
     high: float = np.inf
     individual: bool = False
+    initial: bool = False
     source: str = ""
 
 

@@ -129,6 +129,14 @@ class Thread(Protocol):
         """Return the path that shows the first *second* (all) facts to begin with the first *first*."""
         ...
 
+    def keep(self, twin: str, name: str, data: bytes) -> None:
+        """Keep what can be computed again, sealed with the subject's key; the last of each name, no fact, no promise."""
+        ...
+
+    def kept(self, twin: str, name: str) -> bytes | None:
+        """Return what was kept last under that name, or None."""
+        ...
+
     def close(self) -> None:
         """Sign what is new, and let go of files."""
         ...

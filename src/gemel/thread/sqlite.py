@@ -22,6 +22,7 @@ from gemel.thread.ledger import Entry, Head, Marks, compose
 from gemel.thread.listeners import Listeners
 from gemel.thread.lock import StoreLock
 from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
+from gemel.thread.notes import FolderNotes, opened, sealed
 from gemel.thread.proving import growth, inclusion
 from gemel.thread.query import PAGE, asked, last_known, pages
 from gemel.thread.signature import sign_checkpoint
@@ -41,6 +42,7 @@ class SqliteThread:
         self._write = threading.Lock()
         self._commits = GroupCommit(self._commit)
         self._listeners = Listeners()
+        self._notes = FolderNotes(self.folder / "notes")
         self._idle: deque[apsw.Connection] = deque()
         self._closed = False
         self._head: Head | None = None
@@ -229,10 +231,23 @@ class SqliteThread:
             if self._keys.subject(twin) is None:
                 raise unknown("twin", twin, self.twins())
             self._keys.erase(twin)
+            self._notes.drop(twin)
 
     def erased(self, twin: str) -> bool:
         """Return whether the subject was erased; nothing can be appended to it again."""
         return self._keys.erased(twin)
+
+    # notes
+
+    def keep(self, twin: str, name: str, data: bytes) -> None:
+        """Keep what can be computed again, sealed with the subject's key; the last of each name, no fact, no promise."""
+        key = self._keys.subject(twin)
+        if key is not None:
+            self._notes.put(twin, name, sealed(data, key, twin, name))
+
+    def kept(self, twin: str, name: str) -> bytes | None:
+        """Return what was kept last under that name, or None."""
+        return opened(self._notes.get(twin, name), self._keys.subject(twin), twin, name)
 
     # reading
 
