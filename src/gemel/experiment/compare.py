@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gemel.bank import Fork
 from gemel.errors import BadInput, unknown
+from gemel.facts import MINUTE, Time
 from gemel.intervention import Metric
+
+TOGETHER: Time = 10 * MINUTE
+"""Forks made within this time of each other may be compared."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,13 @@ class Comparison:
 
 
 def compare(*forks: Fork, metric: str, hours: float = 24) -> Comparison:
-    """Return how *forks* of one twin differ in *metric* over the next *hours*, member by member, against the first."""
-    if not forks or len({(fork.twin, fork.now) for fork in forks}) > 1:
+    """Return how *forks* of one twin differ in *metric* over the next *hours*, member by member, against the first.
+
+    All start from the first fork's belief, so that forks made minutes apart are paired too.
+    """
+    if not forks or any(fork.twin != forks[0].twin or abs(fork.now - forks[0].now) > TOGETHER for fork in forks):
         raise BadInput("compare forks of one twin made at one time; these are " + ", ".join(f.name for f in forks))
+    forks = tuple(replace(fork, belief=forks[0].belief) for fork in forks)
     known = forks[0].type.metrics
     if metric not in known:
         raise unknown("metric", metric, known)
