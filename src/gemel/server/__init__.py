@@ -1,0 +1,1 @@
+"""Server: HTTP and WebSocket over the bank and the loop; the console is its page."""

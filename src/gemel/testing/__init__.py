@@ -1,0 +1,1 @@
+"""Testing: the contract suites that every back end and pack runs."""
