@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gemel.dynamics import Array, Belief, Expected, Plan, Range, Seed, Subject, Trajectory
+from gemel.dynamics import Array, Belief, Expected, Plan, Range, Seed, Subject, Trajectory, Varies
 from gemel.errors import WiringError, unknown
 from gemel.facts import MINUTE, Time
 from gemel.model.kernel import MATCHED, SPANS, Kernel
@@ -70,6 +70,14 @@ class Composite:
         return states | uncertain
 
     @cached_property
+    def varies(self) -> Mapping[str, Varies]:
+        """Return the constants in which individuals differ; those of a subject's attributes are carried in its belief."""
+        return {
+            name: Varies(p.value, p.between, Range(p.low, p.high, soft=True))
+            for name, p in sorted(self.parameters.items()) if p.between > 0
+        }  # fmt: skip
+
+    @cached_property
     def kernel(self) -> Kernel:
         """Return the compiled step."""
         constants = {n: p.value for n, p in self.parameters.items() if n not in self._own or p.initial}
@@ -81,9 +89,10 @@ class Composite:
         """Return parameters drawn from their spread, attributes set as given, states at their start."""
         shape = (len(subjects), members)
         values: dict[str, Any] = {name: np.full(shape, p.value, np.float32) for name, p in self.parameters.items()}
-        values |= {name: self._draw(name, subjects, members, seed) for name in sorted(self._own)}
+        known = {name for name in self.varies if any(name in subject.attributes for subject in subjects)}
+        values |= {name: self._draw(name, subjects, members, seed) for name in sorted(self._own | known)}
         values |= {name: np.zeros(shape, np.float32) for name in self._held}
-        kept = (self._own - self._initial) | set(self._held) | set(self.states)
+        kept = (self._own - self._initial) | known | set(self._held) | set(self.states)
         for name, state in self.states.items():
             start = state.start(values) if callable(state.start) else state.start
             values[name] = np.broadcast_to(np.asarray(start, np.float32), shape).copy()

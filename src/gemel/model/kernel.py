@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gemel.model.cache import remember_compilations
 from gemel.model.module import Module, Rule, Values
 from gemel.model.wiring import Wiring
 
@@ -31,16 +30,6 @@ class Stepped(Module):
     """
 
     jump: Rule | None = None
-
-
-def remember_compilations() -> None:
-    """Let JAX keep compiled kernels on disk (GEMEL_CACHE, or the user's cache folder), unless told where already."""
-    if jax.config.jax_compilation_cache_dir is not None:
-        return
-    home = os.environ.get("GEMEL_CACHE") or str(Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "gemel")
-    jax.config.update("jax_compilation_cache_dir", home)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 class Kernel:

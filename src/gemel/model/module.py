@@ -38,7 +38,8 @@ class Parameter:
     """A constant of one individual: median and spread `sd` on its scale (log above `low`, logit between two bounds).
 
     `sd` 0 means known; `individual` ones may be set by an attribute of the subject; `initial` ones only say where states
-    start and are then forgotten. `source` says where the number is from.
+    start and are then forgotten. `between` says how much persons differ, as a spread on the same scale: no reading moves
+    such a number, an offline fit may, and the subject's attributes then carry it. `source` says where the number is from.
     """
 
     unit: str
@@ -48,6 +49,7 @@ class Parameter:
     high: float = np.inf
     individual: bool = False
     initial: bool = False
+    between: float = 0.0
     source: str = ""
 
 

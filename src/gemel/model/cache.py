@@ -1,0 +1,38 @@
+"""Compiled kernels are kept on disk, so that the second start is quick."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from pathlib import Path
+
+import jax
+
+
+def remember_compilations() -> None:
+    """Let JAX keep compiled kernels (GEMEL_CACHE, or the user's cache folder), unless it was told where already."""
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    cache = _folder()
+    mend(cache)
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _folder() -> Path:
+    named = os.environ.get("GEMEL_CACHE")
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "gemel"
+
+
+def mend(cache: Path) -> None:
+    """Remove half-written entries: JAX writes them in place, and a killed process leaves what is never written again."""
+    for entry in cache.glob("*-cache"):
+        with contextlib.suppress(OSError):
+            held = entry.read_bytes()
+            try:
+                zlib.decompress(held)
+            except zlib.error:
+                if held[:1] in (b"", b"x"):  # zlib's own mark; other compressions are left alone
+                    entry.unlink()
