@@ -188,26 +188,43 @@ class Composite:
                 )
         for entry in self.inputs.values():
             entry.per_minute  # noqa: B018 - raises where lever and variable measure different things
+        self._check_rules()
         self._check_balances()
 
+    def _check_rules(self) -> None:
+        """Trace every rule once, without computing: what reads or writes undeclared variables is named now."""
+        names = [*self.states, *self.parameters, *(entry.variable for entry in self.inputs.values())]
+
+        def every_rule(values: dict[str, Any]) -> Any:
+            known = self.wiring.complete(values)
+            return self.wiring.changes(known), self.wiring.noise(known)
+
+        jax.eval_shape(every_rule, {name: jax.ShapeDtypeStruct((1, 1), np.float32) for name in names})
+
     def _check_balances(self) -> None:
-        """Evaluate each declared balance near the prior's start and refuse one that does not close."""
-        if not any(module.balances for module in self.wiring.modules):
+        """Evaluate each declared balance near the prior's start, other modules' outputs at 1; refuse one that does not close."""
+        balanced = [module for module in self.wiring.modules if module.balances]
+        if not balanced:
             return
         belief = self.prior([Subject("balance", 0)], 8, 0)
         spread = np.linspace(0.5, 2.0, 8, dtype=np.float32)
         values = {n: v * spread if n in self.states else v for n, v in belief.values.items()}
-        constants = {n: p.value for n, p in self.parameters.items() if n not in self._own}
+        constants = {n: p.value for n, p in self.parameters.items() if n not in self._own or p.initial}
         driven = {entry.variable: np.float32(1.0) for entry in self.inputs.values()}
-        known = self.wiring.complete({**constants, **values, **driven})
-        changes = self.wiring.changes(known)
-        for module in self.wiring.modules:
-            window = self.wiring.window(module, known)
-            for quantity, balance in module.balances.items():
-                kept = sum(changes[name] for name in balance.holds)
-                expected = balance.gains(window) - balance.loses(window)
-                if not np.allclose(kept, expected, rtol=1e-3, atol=1e-5):
-                    raise WiringError(f"module {module.name!r} does not conserve {quantity!r} held in {balance.holds}")
+        outputs = {name: np.float32(1.0) for module in self.wiring.modules for name in module.outputs}
+        for module in balanced:
+            self._check_closed(module, {**outputs, **constants, **values, **driven})
+
+    def _check_closed(self, module: Module, known: dict[str, Any]) -> None:
+        if module.output is not None:
+            known |= self.wiring.apply(module, module.output, known, set(module.outputs))
+        window = self.wiring.window(module, known)
+        changes = {} if module.change is None else self.wiring.apply(module, module.change, known, set(module.states))
+        for quantity, balance in module.balances.items():
+            kept = sum(changes[name] for name in balance.holds)
+            expected = balance.gains(window) - balance.loses(window)
+            if not np.allclose(kept, expected, rtol=1e-3, atol=1e-5):
+                raise WiringError(f"module {module.name!r} does not conserve {quantity!r} held in {balance.holds}")
 
 
 @lru_cache(maxsize=64)
