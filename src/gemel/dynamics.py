@@ -55,6 +55,8 @@ class Belief:
 
 def stack(beliefs: Sequence[Belief]) -> Belief:
     """Return many beliefs of one dynamics as one belief."""
+    if any(belief.values.keys() != beliefs[0].values.keys() for belief in beliefs):
+        raise ValueError("these beliefs do not hold the same values: some carry constants of their own")
     return Belief(
         tuple(subject for belief in beliefs for subject in belief.subjects),
         np.concatenate([belief.at for belief in beliefs]),
@@ -69,6 +71,15 @@ class Range:
     low: float = -np.inf
     high: float = np.inf
     soft: bool = False
+
+
+@dataclass(frozen=True)
+class Varies:
+    """How individuals differ in one constant: its median, and its spread `sd` on the line that its range maps to."""
+
+    median: float
+    sd: float
+    within: Range
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from gemel.assimilate.follow import between as between
 from gemel.assimilate.follow import cycles as cycles
 from gemel.assimilate.follow import follow as follow
 from gemel.assimilate.follow import step as step
+from gemel.assimilate.identify import Search as Search
+from gemel.assimilate.identify import identify as identify
 from gemel.assimilate.residual import Learning as Learning
 from gemel.assimilate.residual import Lessons as Lessons
 from gemel.assimilate.residual import Residual as Residual

@@ -29,8 +29,12 @@ def insulin() -> Module:
             "insulin.action": State("U/min", lambda p: p[habit + ".start"], low=0.0),
         },
         parameters={
-            "insulin.kd": Parameter("1/min", 0.01184, source="fitted, see docs/diabetes.md"),
-            "insulin.ka": Parameter("1/min", 0.0105, source="fitted, see docs/diabetes.md"),
+            "insulin.kd": Parameter(
+                "1/min", 0.01184, between=0.62, source="fitted, see docs/diabetes.md; spread 10.1109/TBME.2023.3286856"
+            ),
+            "insulin.ka": Parameter(
+                "1/min", 0.0105, between=0.43, source="fitted, see docs/diabetes.md; spread 10.1109/TBME.2023.3286856"
+            ),
             "insulin.ke": Parameter("1/min", 0.127, source="10.1109/TBME.2023.3286856"),
             "insulin.p2": Parameter("1/min", 0.01147, source="10.1109/TBME.2023.3286856"),
         },
@@ -77,8 +81,12 @@ def habit() -> Module:
             "habit.age": State("min", 0.0),
         },
         parameters={
-            "habit.basal.start": Parameter("U/min", 0.9 / 60, individual=True, initial=True, source="0.3 U/kg/d at 70 kg"),
-            "habit.total.start": Parameter("U/min", 42.0 / DAY_MIN, individual=True, initial=True, source="0.6 U/kg/d at 70 kg"),
+            "habit.basal.start": Parameter(
+                "U/min", 0.9 / 60, individual=True, initial=True, source="0.3 U/kg/d at 70 kg"
+            ),
+            "habit.total.start": Parameter(
+                "U/min", 42.0 / DAY_MIN, individual=True, initial=True, source="0.6 U/kg/d at 70 kg"
+            ),
         },
         change=lambda v: {
             "habit.age": 1.0,
@@ -105,8 +113,15 @@ def meal() -> Module:
             "gut.carbs": State("g", 0.0, low=0.0),
         },
         parameters={
-            "stomach.kempt": Parameter("1/min", 0.08843, source="fitted, see docs/diabetes.md"),
-            "gut.kabs": Parameter("1/min", 0.007816, source="fitted, see docs/diabetes.md"),
+            "stomach.kempt": Parameter(
+                "1/min", 0.08843, between=0.71, source="fitted, see docs/diabetes.md; spread 10.1109/TBME.2023.3286856"
+            ),
+            "gut.kabs": Parameter(
+                "1/min",
+                0.007816,
+                between=0.72,
+                source="fitted, see docs/diabetes.md; half the spread of single meals in 10.1109/TBME.2023.3286856",
+            ),
         },
         outputs={"gut.appearance": Output("g/min"), "meal.on_board": Output("g")},
         output=lambda v: {
@@ -145,12 +160,12 @@ def glucose() -> Module:
         },
         parameters={
             "glucose.start": Parameter("mg/dL", 140.0, sd=0.35, low=20.0, source="spread of CGM values", initial=True),
-            "glucose.effectiveness": Parameter("1/min", 0.0103, source="fitted, see docs/diabetes.md"),
+            "glucose.effectiveness": Parameter("1/min", 0.0103, between=0.5, source="fitted, see docs/diabetes.md; spread 10.1109/TBME.2023.3286856"),
             "glucose.rest": Parameter("mg/dL", 149.1, source="fitted, see docs/diabetes.md"),
             "glucose.power": Parameter("", 1.293, source="fitted, see docs/diabetes.md"),
-            "sensitivity.rule": Parameter("mg/dL", 1700 * 0.1843, source="1700 rule, 10.1016/S0168-8227(02)00178-3"),
+            "sensitivity.rule": Parameter("mg/dL", 1700 * 0.1843, between=0.4, source="1700 rule, 10.1016/S0168-8227(02)00178-3"),
             "sensitivity.start": Parameter("", 0.0, sd=0.4, low=-jnp.inf, initial=True),
-            "carbs.factor": Parameter("mg/dL/g", 3.8 * 0.1016, source="fitted, see docs/diabetes.md"),
+            "carbs.factor": Parameter("mg/dL/g", 3.8 * 0.1016, between=0.3, source="fitted, see docs/diabetes.md"),
             "carbs.start": Parameter("", 0.0, sd=0.4, low=-jnp.inf, initial=True),
             "sensitivity.walk": Parameter("", 0.00856 / 5**0.5),
             "carbs.walk": Parameter("", 0.01018 / 5**0.5),
