@@ -71,6 +71,13 @@ class Intervention:
         doses = [{"lever": d.lever, "amount": float(d.amount), "at": d.at} for d in self.doses]
         return {"title": self.title, "doses": doses, "expected": self.expected}
 
+    def starting(self, now: Time) -> Intervention:
+        """Return the same doses at the same intervals, moved on together so that none lies before *now*."""
+        late = max((now - dose.at for dose in self.doses), default=0)
+        if late <= 0:
+            return self
+        return replace(self, doses=tuple(replace(dose, at=dose.at + late) for dose in self.doses))
+
     @staticmethod
     def from_body(body: Mapping[str, Any]) -> Intervention:
         """Return the intervention that `body()` described."""

@@ -27,6 +27,7 @@ class Proposal:
     status: str = "open"
     reason: str = ""
     decided_by: str = ""
+    decided_for: str = ""
     history: tuple[int, ...] = ()
 
 
@@ -53,9 +54,12 @@ def _proposal(fact: Fact) -> Proposal:
 
 def _moved(proposal: Proposal, fact: Fact) -> Proposal:
     status = str(fact.body["verdict"]) if fact.kind == "decided/1" else fact.kind.split("/")[0]
-    by = fact.by if fact.kind == "decided/1" else proposal.decided_by
     reason = str(fact.body.get("reason", "")) or proposal.reason
-    return replace(proposal, status=status, reason=reason, decided_by=by, history=(*proposal.history, fact.seq))
+    moved = replace(proposal, status=status, reason=reason, history=(*proposal.history, fact.seq))
+    if fact.kind != "decided/1":
+        return moved
+    as_decided = Intervention.from_body(fact.body.get("intervention") or moved.intervention.body())
+    return replace(moved, decided_by=fact.by, decided_for=str(fact.body.get("purpose", "")), intervention=as_decided)
 
 
 def _aged(proposal: Proposal, now: Time) -> Proposal:

@@ -5,248 +5,209 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
-import numpy as np
-
-from gemel.bank import Bank, Followed
-from gemel.dynamics import Reading
-from gemel.errors import GemelError, Refused
-from gemel.facts import HOUR, MINUTE, Draft, Fact, Time
-from gemel.intervention import Forecast, Situation
-from gemel.loop import outbox, outcomes
+from gemel.bank import Bank
+from gemel.errors import BadInput, GemelError, Refused, Unavailable
+from gemel.facts import Fact
+from gemel.loop import alarms
 from gemel.loop.agents import Agent
-from gemel.streams import Item, checked
-from gemel.twintype import Autonomy
+from gemel.loop.attend import FOLDED, Attendant
+from gemel.loop.outbox import Outbox
+from gemel.streams import Item, Live, Watched, checked
 
 log = logging.getLogger(__name__)
 
-STALE_AFTER = 3.2
-"""A sensor is stale after this many of its own cadences without a reading."""
-
-DIVERGED = 3.0
-"""The filter has diverged when the root mean square of the last hour's standardised innovations exceeds this."""
-
-
-@dataclass
-class Pace:
-    """What the loop remembers of one twin between turns; all of it can be rebuilt from facts."""
-
-    forecasts: deque[tuple[int, Forecast]] = field(default_factory=lambda: deque(maxlen=40))
-    surprises: deque[float] = field(default_factory=lambda: deque(maxlen=12))
-    alerts: dict[str, str] = field(default_factory=dict)
-    assimilated: Time = 0
+WAKING = (*FOLDED, "decided/1", "granted/1", "revoked/1")
+AGAIN_S = 1.0
+"""How long to wait before trying again what the store did not take."""
 
 
 class Loop:
-    """Takes readings, appends, assimilates, forecasts, lets agents propose, sends what was approved, scores."""
+    """Takes readings, appends, assimilates, forecasts, lets agents propose, sends what was approved, scores.
 
-    def __init__(self, bank: Bank, agents: Sequence[Agent] = ()) -> None:
-        self.bank, self.agents = bank, tuple(agents)
-        self._paces: dict[str, Pace] = {}
-        self._fresh: dict[str, list[Fact]] = {}
-        self._wake = asyncio.Event()
+    Without *agents*, those that the packs offer for a twin's type.
+    """
+
+    def __init__(self, bank: Bank, agents: Sequence[Agent] | None = None, outbox: Outbox | None = None) -> None:
+        self.bank, self.outbox = bank, outbox or Outbox(bank)
         self.listeners: list[Callable[[str], None]] = []
+        self._attendant = Attendant(bank, agents, self.outbox)
+        self._faults: dict[tuple[str, str], str] = {}
+        self._fresh: dict[str, list[Fact]] = {}
+        self._attended: set[str] = set()
+        self._wake, self._decided = asyncio.Event(), asyncio.Event()
+        self._errands: set[asyncio.Task[None]] = set()
+
+    # running
 
     async def run(self, stop: asyncio.Event | None = None, every_s: float = 1.0) -> None:
         """Run until *stop*; turns come at once after new facts and at least every *every_s* seconds."""
         stop = stop or asyncio.Event()
         home = asyncio.get_running_loop()
-        quiet = self.bank.thread.subscribe(lambda facts: home.call_soon_threadsafe(self._notice, tuple(facts)))
-        streams = [asyncio.create_task(self._listen(twin, *source)) for twin, group in self.bank.sources.items() for source in group]
+        quiet = self.bank.thread.subscribe(self._noticing(home))
+        sources = [(twin, *source) for twin, group in self.bank.sources.items() for source in group]
+        tasks = [asyncio.create_task(self._listen(*source)) for source in sources]
+        tasks += [asyncio.create_task(self._repeat(turn, wake, every_s)) for turn, wake in self._turns()]
         try:
-            while not stop.is_set():
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), every_s)
-                self._wake.clear()
-                await self.turn()
+            await stop.wait()
         finally:
             quiet()
-            for task in streams:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*streams, return_exceptions=True)
+            await asyncio.gather(*tasks, *self._errands, return_exceptions=True)
 
-    def _notice(self, facts: Sequence[Fact]) -> None:
+    def _turns(self) -> list[tuple[Callable[[], Coroutine[Any, Any, None]], asyncio.Event]]:
+        """Return what is done again and again, each with what wakes it: sending does not wait for thinking."""
+        return [(self.turn, self._wake), (self.send, self._decided)]
+
+    async def _repeat(self, turn: Callable[[], Coroutine[Any, Any, None]], wake: asyncio.Event, every_s: float) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(every_s):
+                    await wake.wait()
+            wake.clear()
+            await turn()
+
+    def _noticing(self, home: asyncio.AbstractEventLoop) -> Callable[[Sequence[Fact]], None]:
+        def listener(facts: Sequence[Fact]) -> None:
+            home.call_soon_threadsafe(self.notice, tuple(facts))
+
+        return listener
+
+    def notice(self, facts: Sequence[Fact]) -> None:
+        """Take note of durable facts: the next turn attends to their twins."""
         for fact in facts:
-            if fact.kind in ("observed/1", "acted/1", "retracted/1", "decided/1", "granted/1", "revoked/1"):
+            if fact.kind in WAKING:
                 self._fresh.setdefault(fact.twin, []).append(fact)
-        if self._fresh:
-            self._wake.set()
-
-    async def _listen(self, twin: str, source: object, actor: str, purpose: str) -> None:
-        """Write what a live source says; a refused or wrong item is told and left out, the stream goes on."""
-        async for item in source.items():  # type: ignore[attr-defined]  # a Live by the bank's own signature
-            try:
-                await asyncio.to_thread(self.take, twin, [item], actor, purpose)
-            except Refused as error:
-                self._alert(twin, f"stream:{actor}", "warning", f"a reading was refused: {error}")
-            except GemelError as error:
-                self._alert(twin, f"input:{actor}", "warning", f"a reading could not be used: {error}")
-
-    def take(self, twin: str, items: Sequence[Item], actor: str, purpose: str) -> int:
-        """Write items as *actor*, durably; return how many were new."""
-        seen = self.bank.find(twin, by=actor, purpose=purpose) if actor == self.bank.holder(twin) else None
-        from_stream = seen or self.bank.as_writer(twin, actor, purpose)
-        return from_stream.record(checked(items, from_stream.type, now=self.bank.now())).new
+                self._wake.set()
+            if fact.kind == "decided/1":
+                self._decided.set()
 
     async def turn(self) -> None:
-        """Do all that is due: new facts, time passing, sends."""
+        """Attend to every twin that is connected, or that somebody told something about."""
         fresh, self._fresh = self._fresh, {}
-        for twin in self.bank.live_twins():
+        self._attended |= {*self.bank.live_twins(), *fresh}
+        for twin in sorted(self._attended):
             try:
-                changed = await asyncio.to_thread(self.attend, twin, fresh.get(twin, []))
-                changed |= bool(await outbox.flush(self.bank, twin))
-            except GemelError as error:
-                log.exception("turn of a twin failed")
-                changed = self._alert(twin, "loop", "urgent", f"the loop fell back: {error}")
-            if changed:
-                for listener in self.listeners:
-                    listener(twin)
+                if await asyncio.to_thread(self.attend, twin, fresh.get(twin, [])):
+                    self._tell(twin)
+                self._mended(twin, "turn")
+            except Exception as error:
+                self._fresh[twin] = [*fresh.get(twin, []), *self._fresh.get(twin, [])]
+                self._broke(twin, "turn", error)
 
     def attend(self, twin: str, fresh: Sequence[Fact]) -> bool:
-        """Bring one twin up to date; return whether anything about it changed."""
-        pace = self._pace(twin)
-        now = self.bank.now()
-        read = [fact for fact in fresh if fact.kind in ("observed/1", "acted/1", "retracted/1")]
-        if read:
-            self._score(twin, pace, read)
-            self._assimilate(twin, pace)
-            self._foresee(twin, pace, now)
-        changed = self._watch(twin, pace, now)
-        if read:
-            self._advise(twin, pace, now)
-            self._judge(twin, now)
-        return bool(fresh) or changed
+        """Bring one twin up to date with *fresh* facts and the time; return whether anything about it changed."""
+        return self._attendant.attend(twin, fresh)
 
-    def _pace(self, twin: str) -> Pace:
-        if twin not in self._paces:
-            pace = self._paces[twin] = Pace()
-            recent = list(self.bank.thread.read(twin, kinds=["forecast/1"], reverse=True, limit=40))
-            pace.forecasts.extend((fact.seq, Forecast.from_body(fact.body)) for fact in reversed(recent))
-            pace.alerts = {str(f.body["name"]): str(f.body["text"]) for f in self.bank.alerts(twin) if f.body["active"]}
-        return self._paces[twin]
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Return, by twin, what could not be done and may not even be on record: the disk may be full."""
+        return {twin: text for (twin, _), text in list(self._faults.items())}
 
-    def _score(self, twin: str, pace: Pace, read: Sequence[Fact]) -> None:
-        found = [
-            outcomes.score(
-                [(seq, f) for seq, f in pace.forecasts if f.signal == fact.body["name"]],
-                Reading(str(fact.body["name"]), float(fact.body["value"]), fact.true_at), fact.seq, twin, "loop:outcomes",
-            )
-            for fact in read if fact.kind == "observed/1"
-        ]  # fmt: skip
-        drafts = [draft for draft in found if draft is not None]
-        if drafts:
-            self.bank.append(drafts)
+    def _mended(self, twin: str, where: str) -> None:
+        if self._faults.pop((twin, where), None) is not None:
+            self._tell(twin)
 
-    def _assimilate(self, twin: str, pace: Pace) -> None:
-        replica = self.bank.replica(twin)
-        for followed in list(replica.follow(since=max(pace.assimilated, (replica.last or 0) - HOUR))):
-            if followed.at > pace.assimilated:
-                pace.assimilated = followed.at
-                pace.surprises.extend(_surprises(followed))
+    def _broke(self, twin: str, where: str, error: Exception) -> None:
+        known = isinstance(error, GemelError)
+        text = str(error) if known else f"something failed inside ({type(error).__name__}); the log says more"
+        if self._faults.get((twin, where)) != text:
+            if not known:
+                log.error("%s of %s failed", where, twin, exc_info=error)
+            self._faults[twin, where] = text
+            self._tell(twin)
 
-    def _foresee(self, twin: str, pace: Pace, now: Time) -> None:
-        twin_type = self.bank.type_of(twin)
-        for signal in twin_type.band:
-            forecast = self.bank.forecast(twin, signal, 2.0, now)
-            cause = self._evidence(twin, signal)
-            draft = Draft(twin, "forecast/1", forecast.body(), forecast.made_at, "loop:forecast", cause)
-            pace.forecasts.append((self.bank.append([draft]).facts[0].seq, forecast))
+    def _tell(self, twin: str) -> None:
+        for listener in self.listeners:
+            listener(twin)
 
-    def _evidence(self, twin: str, signal: str) -> tuple[int, ...]:
-        replica = self.bank.replica(twin)
-        entries = [entry for entry in replica.readings[-40:] if entry[1] == signal][-6:] + replica.doses[-4:]
-        return tuple(sorted(replica.sources[entry[3]] for entry in entries))
-
-    # alarms
-
-    def _watch(self, twin: str, pace: Pace, now: Time) -> bool:
-        found = self._alarms(twin, pace, now)
-        changed = False
-        for name, (severity, text) in found.items():
-            if name not in pace.alerts:
-                changed |= self._alert(twin, name, severity, text)
-        for name in [name for name in pace.alerts if name not in found and not name.startswith(("stream:", "input:"))]:
-            changed |= self._alert(twin, name, "info", pace.alerts[name], active=False)
-        return changed
-
-    def _alarms(self, twin: str, pace: Pace, now: Time) -> dict[str, tuple[str, str]]:
-        twin_type, replica = self.bank.type_of(twin), self.bank.replica(twin)
-        found: dict[str, tuple[str, str]] = {}
-        for signal in twin_type.band:
-            last = next((entry[0] for entry in reversed(replica.readings) if entry[1] == signal), None)
-            port = twin_type.signals[signal]
-            if last is not None and now - last > STALE_AFTER * port.cadence:
-                silent = f"no {port.label.lower() or signal} reading for {(now - last) // MINUTE} min"
-                found[f"stale:{signal}"] = ("warning", f"{silent}; agents pause, and the asset's own settings go on")
-        if len(pace.surprises) == 12 and np.sqrt(np.mean(np.square(pace.surprises))) > DIVERGED:
-            found["diverged"] = ("warning", "the twin no longer follows its readings; agents pause until it does")
-        if not found and pace.forecasts:
-            situation = self._situation(twin, now)
-            for name, alarm in twin_type.alarms.items():
-                told = alarm(situation)
-                if told is not None:
-                    found[name] = told
-        return found
-
-    def _alert(self, twin: str, name: str, severity: str, text: str, active: bool = True) -> bool:
-        pace = self._pace(twin)
-        if active and pace.alerts.get(name) == text:
-            return False
-        body = {"name": name, "severity": severity, "text": text, "active": active}
-        self.bank.append([Draft(twin, "alert/1", body, self.bank.now(), "loop:alarms", self.bank.evidence(twin))])
-        if active:
-            pace.alerts[name] = text
-        else:
-            pace.alerts.pop(name, None)
-        return True
-
-    # agents
-
-    def _situation(self, twin: str, now: Time) -> Situation:
-        return self.bank.situation(twin, now)
-
-    def _advise(self, twin: str, pace: Pace, now: Time) -> None:
-        """Let agents that hold a grant propose; while the twin falls back, they pause."""
-        if any(name.startswith(("stale:", "diverged")) for name in pace.alerts):
-            return
-        for agent in self.agents:
-            if agent.autonomy is Autonomy.OBSERVE or self._waiting(twin, agent):
-                continue
+    async def send(self) -> None:
+        """Send what was approved."""
+        for twin in sorted(self._attended | set(self.bank.live_twins())):
             try:
-                seen = self.bank.find(twin, by=agent.actor, purpose=agent.purpose)
-            except Refused:
-                continue
-            for intervention, why in agent.advise(seen.situation(now)):
-                with contextlib.suppress(Refused):
-                    proposal = seen.propose(intervention, why)
-                    if agent.autonomy is Autonomy.ACT and proposal.status == "open":
-                        seen.decide(proposal.seq, approve=True, note=f"{agent.name} acts within its grant")
+                if await self.outbox.flush(twin):
+                    self._tell(twin)
+                self._mended(twin, "send")
+            except Exception as error:
+                self._broke(twin, "send", error)
 
-    def _waiting(self, twin: str, agent: Agent) -> bool:
-        return any(p.by == agent.actor and p.status in ("open", "approved", "sent") for p in self.bank.proposals(twin))
+    def attends(self, twin: str) -> bool:
+        """Return whether the loop keeps the twin in step."""
+        return twin in self._attended
 
-    def _judge(self, twin: str, now: Time) -> None:
-        done = {f.body.get("proposal") for f in self.bank.thread.read(twin, kinds=["outcome/1"], true_from=now - 12 * HOUR)}
-        for proposal in self.bank.proposals(twin):
-            due = proposal.made_at + outcomes.WINDOW <= now <= proposal.made_at + 2 * outcomes.WINDOW
-            if proposal.status != "delivered" or not due or proposal.seq in done:
-                continue
-            evidence = self.bank.thread.get(proposal.cause[0])
-            if evidence.kind == "forecast/1":
-                undone = Forecast.from_body(evidence.body)
-                readings = self.bank.replica(twin).read(undone.made_at, undone.at[-1] + 1)
-                if any(r.signal == undone.signal for r in readings):
-                    self.bank.append([outcomes.judge(self.bank, proposal, undone, readings)])
+    def fallback(self, twin: str) -> str | None:
+        """Return what the loop does instead of forecasting, and why, or None where all is well."""
+        active = {str(f.body["name"]): str(f.body["text"]) for f in self.bank.alerts(twin) if f.body.get("active")}
+        if twin in self._attended:
+            silent = alarms.silent(self.bank.replica(twin), self.bank.now())
+            active |= {name: text for name, (_, text) in silent.items()}
+        troubles = self.troubles
+        if twin in troubles:
+            active["loop"] = troubles[twin]
+        return alarms.fallback(active)
+
+    # streams
+
+    async def _listen(self, twin: str, source: Live, actor: str, purpose: str) -> None:
+        """Write what a live source says, for ever; what goes wrong is told, and the stream goes on."""
+
+        def on_problem(problem: GemelError) -> None:
+            self._later(self._complain, twin, actor, problem)
+
+        def on_connect() -> None:
+            self._later(self._attendant.end_alert, twin, actor)
+
+        watched = source.watched(on_problem, on_connect) if isinstance(source, Watched) else source
+        while True:
+            try:
+                async for item in watched.items():
+                    await self._take_one(twin, item, actor, purpose)
+                return
+            except Exception as error:
+                log.exception("a stream failed")
+                on_problem(Unavailable(f"{source.name} failed: {type(error).__name__}"))
+                await asyncio.sleep(AGAIN_S)
+
+    async def _take_one(self, twin: str, item: Item, actor: str, purpose: str) -> None:
+        """Write one item; where the store cannot take it, wait: the source keeps it until the next is asked for."""
+        while True:
+            try:
+                await asyncio.to_thread(self.take, twin, [item], actor, purpose)
+                await asyncio.to_thread(self._attendant.end_alert, twin, f"input:{actor}")
+                return self._mended(twin, actor)
+            except Unavailable as error:
+                self._broke(twin, actor, error)
+                await asyncio.sleep(AGAIN_S)
+            except GemelError as error:
+                return await asyncio.to_thread(self._complain, twin, actor, error)
+
+    def take(self, twin: str, items: Sequence[Item], actor: str, purpose: str) -> tuple[int, int]:
+        """Write items as *actor*, durably; return how many were new, and how many were known."""
+        writer = self.bank.as_writer(twin, actor, purpose)
+        done = writer.record(checked(items, writer.type, now=self.bank.now()))
+        return done.new, done.known + len(items) - done.new - done.known
+
+    def _later(self, errand: Callable[..., object], *about: object) -> None:
+        task = asyncio.create_task(self._run_errand(errand, about))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def _run_errand(self, errand: Callable[..., object], about: tuple[object, ...]) -> None:
+        await asyncio.to_thread(errand, *about)
+
+    def _complain(self, twin: str, actor: str, problem: GemelError) -> None:
+        name, text = f"input:{actor}", f"a reading could not be used: {problem}"
+        if isinstance(problem, Refused):
+            text = f"a reading was refused: {problem}"
+        elif not isinstance(problem, BadInput):
+            name, text = actor, f"not connected, trying again: {problem}"
+        self._attendant.alert(twin, name, ("warning", text))
 
 
-def _surprises(followed: Followed) -> list[float]:
-    return [float(np.asarray(value)[0]) for name, value in followed.info.items() if name.endswith(".z")]
-
-
-def live(bank: Bank, agents: Sequence[Agent] = (), stop: asyncio.Event | None = None) -> None:
+def live(bank: Bank, agents: Sequence[Agent] | None = None, stop: asyncio.Event | None = None) -> None:
     """Run the loop over all twins of *bank* until *stop* or Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(Loop(bank, agents).run(stop))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gemel.bank import Bank, Proposal
-from gemel.dynamics import Reading
+from gemel.dynamics import Dose, Plan, Reading
 from gemel.facts import HOUR, MINUTE, Draft, Fact, Time
 from gemel.intervention import LEVELS, Forecast
-from gemel.simulate.score import covered, crps
+from gemel.simulate import sensed
+from gemel.simulate.score import covered, crps, mard, rmse
 
 HORIZONS = (30, 60, 120)
 """Minutes ahead at which forecasts are scored."""
@@ -20,13 +21,27 @@ WINDOW: Time = 2 * HOUR
 
 
 def score(forecasts: Sequence[tuple[int, Forecast]], reading: Reading, seq: int, twin: str, by: str) -> Draft | None:
-    """Return the outcome of the forecasts that spoke of the time of *reading*, or None where none did."""
-    rows = [row for made, forecast in forecasts if (row := _row(made, forecast, reading)) is not None]
+    """Return the outcome of the forecasts that spoke of the time of *reading*, or None where none did.
+
+    Of several for one horizon the nearest to it counts, and of equals the last.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    for made, forecast in forecasts:
+        row = _row(made, forecast, reading)
+        if row is not None and (
+            row["horizon"] not in rows or _off(row, reading) <= _off(rows[row["horizon"]], reading)
+        ):
+            rows[row["horizon"]] = row
     if not rows:
         return None
-    body = {"signal": reading.signal, "happened": reading.value, "horizons": rows}
-    cause = (seq, *(int(row["forecast"]) for row in rows))
+    kept = [rows[horizon] for horizon in sorted(rows)]
+    body = {"signal": reading.signal, "happened": reading.value, "horizons": kept}
+    cause = (seq, *(int(row["forecast"]) for row in kept))
     return Draft(twin, "outcome/1", body, reading.at, by, cause, key=f"outcome|{reading.signal}|{seq}")
+
+
+def _off(row: dict[str, Any], reading: Reading) -> float:
+    return float(abs((reading.at - row["made_at"]) / MINUTE - row["horizon"]))
 
 
 def _row(seq: int, forecast: Forecast, reading: Reading) -> dict[str, Any] | None:
@@ -36,11 +51,11 @@ def _row(seq: int, forecast: Forecast, reading: Reading) -> dict[str, Any] | Non
         return None
     i = int(np.argmin(np.abs(np.array(forecast.at) - reading.at)))
     quantiles, truth = forecast.quantiles[:, i : i + 1], np.array([reading.value])
+    low, median, high = (float(quantiles[LEVELS.index(level), 0]) for level in (0.1, 0.5, 0.9))
     return {
-        "forecast": seq, "horizon": horizon, "made_at": forecast.made_at, "median": float(forecast.at_level(0.5)[i]),
-        "mean": float(forecast.mean[i]), "low80": float(quantiles[LEVELS.index(0.1), 0]), "high80": float(quantiles[LEVELS.index(0.9), 0]),
+        "forecast": seq, "horizon": horizon, "made_at": forecast.made_at, "mean": float(forecast.mean[i]),
+        "median": median, "low80": low, "high80": high, "crps": float(crps(quantiles, truth)[0]),
         "in80": bool(covered(quantiles, truth, 0.8)[0]), "in95": bool(covered(quantiles, truth, 0.95)[0]),
-        "crps": float(crps(quantiles, truth)[0]),
     }  # fmt: skip
 
 
@@ -54,27 +69,72 @@ def summary(outcomes: Sequence[Fact], held: dict[Time, float]) -> list[dict[str,
 
 
 def _summary(horizon: int, found: list[tuple[dict[str, Any], float]], held: dict[Time, float]) -> dict[str, float]:
-    truth = np.array([value for _, value in found])
-    said = np.array([row["mean"] for row, _ in found])
-    holds = [(held[row["made_at"]], value) for row, value in found if row["made_at"] in held]
-    hold = np.array(holds) if holds else np.full((1, 2), np.nan)
+    rows, truth = [row for row, _ in found], np.array([value for _, value in found])
+    said = np.array([row["mean"] for row in rows])
+    holds = np.array([held.get(row["made_at"], np.nan) for row in rows])
+    there = np.isfinite(holds)
+    hold = rmse(holds[there], truth[there]) if there.any() else float("nan")
+    crps_, in80, in95 = (float(np.mean([row[name] for row in rows])) for name in ("crps", "in80", "in95"))
     return {
-        "horizon_min": horizon, "n": len(found), "rmse": float(np.sqrt(np.mean((said - truth) ** 2))),
-        "hold_rmse": float(np.sqrt(np.mean((hold[:, 0] - hold[:, 1]) ** 2))),
-        "mard": float(100 * np.mean(np.abs(said - truth) / truth)), "crps": float(np.mean([row["crps"] for row, _ in found])),
-        "cover80": float(np.mean([row["in80"] for row, _ in found])), "cover95": float(np.mean([row["in95"] for row, _ in found])),
+        "horizon_min": horizon, "n": len(found), "rmse": rmse(said, truth), "hold_rmse": hold,
+        "mard": mard(said, truth), "crps": crps_, "cover80": in80, "cover95": in95,
     }  # fmt: skip
 
 
-def judge(bank: Bank, proposal: Proposal, forecast: Forecast, readings: Sequence[Reading]) -> Draft:
-    """Return the outcome of an action: the mean that was read, against the run in which nothing was done."""
-    at = np.array(forecast.at)
-    inside = [r for r in readings if r.signal == forecast.signal and forecast.made_at < r.at <= forecast.at[-1]]
-    index = [int(np.argmin(np.abs(at - r.at))) for r in inside]
-    happened = float(np.mean([r.value for r in inside]))
-    undone, low, high = (float(np.mean(row[index])) for row in (forecast.mean, forecast.at_level(0.1), forecast.at_level(0.9)))
+def judge(bank: Bank, proposal: Proposal) -> Draft | None:
+    """Return the outcome of a delivered action: what was read, against the paired run in which nothing was done.
+
+    The run with all that was done since and the run without this action start from one belief and share their noise;
+    their difference, taken off what was read, says what would have been read. None where nothing was read.
+    """
+    twin_type, since = bank.type_of(proposal.twin), delivered_at(bank, proposal)
+    signal, until = next(iter(twin_type.band)), since + WINDOW
+    read = [r.value for r in bank.replica(proposal.twin).read(since, until + 1) if r.signal == signal]
+    if not read:
+        return None
+    done, undone, count = _with_and_without(bank, proposal, since, until)
+    effect = _effect(bank, proposal.twin, signal, since, (done, undone))
+    happened, low, high = float(np.mean(read)), *(float(np.quantile(effect, level)) for level in (0.1, 0.9))
     body = {
-        "proposal": proposal.seq, "signal": forecast.signal, "hours": WINDOW / HOUR, "happened": happened,
-        "nothing_done": undone, "nothing_done_80": [low, high], "difference": happened - undone, "n": len(inside),
+        "proposal": proposal.seq, "signal": signal, "unit": twin_type.signals[signal].unit, "hours": WINDOW / HOUR,
+        "happened": happened, "nothing_done": happened - float(effect.mean()),
+        "nothing_done_80": [happened - high, happened - low],
+        "difference": float(effect.mean()), "difference_80": [low, high], "n": len(read), "doses_reported": count,
     }  # fmt: skip
-    return Draft(proposal.twin, "outcome/1", body, bank.now(), "loop:outcomes", (proposal.history[-1],), key=f"outcome|{proposal.seq}")
+    cause = (proposal.history[-1],)
+    return Draft(proposal.twin, "outcome/1", body, until, "loop:outcomes", cause, key=f"outcome|{proposal.seq}")
+
+
+def delivered_at(bank: Bank, proposal: Proposal) -> Time:
+    """Return the minute in which the asset had it."""
+    return bank.thread.get(proposal.history[-1]).true_at // MINUTE * MINUTE
+
+
+def _with_and_without(bank: Bank, proposal: Proposal, since: Time, until: Time) -> tuple[Plan, Plan, int]:
+    """Return all doses that were taken, those that would have been without the action, and how many it led to."""
+    entries = [entry for entry in bank.replica(proposal.twin).doses if since - MINUTE <= entry[0] < until]
+    own = {entry for entry in entries if entry[3].startswith(f"{proposal.twin}/{proposal.seq}#")}
+    own = own or {entry for entry in entries if any(_is(entry, dose) for dose in proposal.intervention.doses)}
+
+    def plan(kept: Iterable[tuple[Time, str, float, str]]) -> Plan:
+        return [Dose(name, value, max(at, since)) for at, name, value, _ in kept]
+
+    return plan(entries), plan(entry for entry in entries if entry not in own), len(own)
+
+
+def _is(entry: tuple[Time, str, float, str], dose: Dose) -> bool:
+    """Return whether a reported dose looks like one that was asked for: the lever, the amount, about the time."""
+    at, name, value, _ = entry
+    near = -MINUTE <= at - dose.at <= 10 * MINUTE
+    return name == dose.lever and near and abs(value - float(dose.amount)) <= 0.05 + 0.02 * abs(float(dose.amount))
+
+
+def _effect(bank: Bank, twin: str, signal: str, since: Time, plans: tuple[Plan, Plan]) -> np.ndarray:
+    """Return by how much the first plan raised the mean of *signal* over the second, per member."""
+    dynamics, belief = bank.type_of(twin).dynamics, bank.belief_at(twin, since)
+    variable = sensed(dynamics, signal)
+    both = belief.rows([0, 0])
+    _, way = dynamics.advance(both, plans, both.at + WINDOW, bank.seed, record=[variable])
+    mean: np.ndarray = np.asarray(way.values[variable]).mean(axis=0)
+    effect: np.ndarray = mean[0] - mean[1]
+    return effect

@@ -8,6 +8,7 @@ from gemel.streams.contract import Live as Live
 from gemel.streams.contract import Place as Place
 from gemel.streams.contract import Sink as Sink
 from gemel.streams.contract import Source as Source
+from gemel.streams.contract import Watched as Watched
 from gemel.streams.contract import key_of as key_of
 from gemel.streams.contract import withdraws as withdraws
 from gemel.streams.csv_table import CsvMap as CsvMap

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
-from gemel.errors import BadInput
+from gemel.errors import BadInput, GemelError
 from gemel.facts import Time
 from gemel.streams.report import Report
 
@@ -82,6 +82,15 @@ class Live(Protocol):
 
     def items(self) -> AsyncIterator[Item]:
         """Yield items as they come, for ever; asking for the next one acknowledges the one before."""
+        ...
+
+
+@runtime_checkable
+class Watched(Live, Protocol):
+    """A live source that can say how it fares."""
+
+    def watched(self, on_problem: Callable[[GemelError], None], on_connect: Callable[[], None]) -> Live:
+        """Return the same source, telling of each broken connection or useless payload, and of each connection made."""
         ...
 
 

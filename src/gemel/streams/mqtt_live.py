@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,7 +14,7 @@ from aiomqtt import Client, Message, MqttError
 
 from gemel.errors import BadInput, GemelError, Unavailable
 from gemel.streams.contract import Item, Live, Sink
-from gemel.streams.mqtt_payload import item_of, payload_of
+from gemel.streams.mqtt_payload import is_command, item_of, payload_of
 
 Backoff = tuple[float, float]
 """Seconds before trying again: the first pause, doubled each time, and the longest."""
@@ -110,6 +110,10 @@ class _Mqtt:
         """Return broker and topic."""
         return f"{self.address}/{self.topic}"
 
+    def watched(self, on_problem: Callable[[GemelError], None], on_connect: Callable[[], None]) -> Live:
+        """Return the same source, telling others how it fares."""
+        return replace(self, on_problem=on_problem, on_connect=on_connect)
+
     async def items(self) -> AsyncIterator[Item]:
         """Yield items; each is acknowledged to the broker when the next is asked for."""
         pauses = _pauses(self.backoff)
@@ -146,7 +150,8 @@ class _Mqtt:
 
     def _item(self, message: Message) -> Item | None:
         try:
-            return item_of(bytes(message.payload), str(message.topic))
+            payload = bytes(message.payload)
+            return None if is_command(payload) else item_of(payload, str(message.topic))
         except BadInput as problem:
             self.on_problem(problem)
             return None

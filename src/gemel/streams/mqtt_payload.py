@@ -33,6 +33,15 @@ def item_of(payload: bytes, topic: str) -> Item:
     return Item(_text(content, "name", by), value, _text(content, "unit", by), when, named, by, retracted)
 
 
+def is_command(payload: bytes) -> bool:
+    """Return whether a payload is one of our own, on its way to the asset under the same wildcard."""
+    try:
+        content = json.loads(payload) if len(payload) <= LARGEST else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and "doses" in content and "name" not in content
+
+
 def _object(payload: bytes, by: Place) -> dict[str, Any]:
     if len(payload) > LARGEST:
         raise by.bad(f"{len(payload)} bytes are more than {LARGEST}")

@@ -97,7 +97,8 @@ def _extra(doses: Sequence[Dose], situation: Situation) -> float:
     usual = _usual(situation)[0]
     total = sum(float(dose.amount) for dose in doses if dose.lever == "bolus")
     rates = [dose for dose in doses if dose.lever == "basal"]
-    for dose, until in zip(rates, [*(dose.at for dose in rates[1:]), rates[-1].at + 2 * HOUR if rates else 0], strict=True):
+    ends = [*(dose.at for dose in rates[1:]), *(dose.at + 2 * HOUR for dose in rates[-1:])]
+    for dose, until in zip(rates, ends, strict=True):
         total += max(float(dose.amount) - usual, 0.0) * (until - dose.at) / HOUR
     return total
 

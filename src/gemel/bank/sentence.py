@@ -1,0 +1,100 @@
+"""One plain sentence for a fact of any kind, with the labels and units of the twin's type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gemel.errors import NotFound
+from gemel.facts import HOUR, Fact
+from gemel.intervention import Forecast
+from gemel.twintype import TwinType
+
+Body = Mapping[str, Any]
+
+
+def sentence(fact: Fact, twin_type: TwinType) -> str:
+    """Return what *fact* says."""
+    tell = _TELL.get(fact.kind)
+    return tell(fact, twin_type) if tell else fact.kind.split("/")[0].capitalize()
+
+
+def _label(twin_type: TwinType, name: object) -> str:
+    try:
+        return twin_type.port(str(name)).label or str(name)
+    except NotFound:
+        return str(name)
+
+
+def _read(fact: Fact, twin_type: TwinType) -> str:
+    body = fact.body
+    return f"{_label(twin_type, body['name'])} {body['value']:g} {body['unit']}"
+
+
+def _retracted(fact: Fact, twin_type: TwinType) -> str:
+    return f"{_label(twin_type, fact.body['name'])}: a record was taken back"
+
+
+def _forecast(fact: Fact, twin_type: TwinType) -> str:
+    forecast = Forecast.from_body(fact.body)
+    last = len(forecast.at) - 1
+    ahead = [i for i, at in enumerate(forecast.at) if at - forecast.made_at == HOUR]
+    spans = [_span(forecast, i) for i in dict.fromkeys([*ahead[:1], last])]
+    return f"{_label(twin_type, forecast.signal)} expected: {'; '.join(spans)} {forecast.unit}"
+
+
+def _span(forecast: Forecast, i: int) -> str:
+    low, mid, high = (forecast.at_level(level)[i] for level in (0.1, 0.5, 0.9))
+    hours = (forecast.at[i] - forecast.made_at) / HOUR
+    return f"{mid:.0f} in {hours:g} h (80 %: {low:.0f} to {high:.0f})"
+
+
+def _proposed(fact: Fact, _: TwinType) -> str:
+    return f"{fact.by} proposed {fact.body['intervention']['title']}: {fact.body['why']}"
+
+
+def _decided(fact: Fact, _: TwinType) -> str:
+    reason = f": {fact.body['reason']}" if fact.body.get("reason") else ""
+    return f"{str(fact.body['verdict']).capitalize()} by {fact.by}{reason}"
+
+
+def _outcome(fact: Fact, twin_type: TwinType) -> str:
+    body = fact.body
+    label, unit = _label(twin_type, body["signal"]), twin_type.port(str(body["signal"])).unit
+    if "proposal" not in body:
+        said = ", ".join(f"{row['median']:.0f} said {row['horizon']} min before" for row in body["horizons"])
+        return f"{label} came out at {body['happened']:.0f} {unit}; {said}"
+    low, high = body["difference_80"]
+    return (
+        f"{label} averaged {body['happened']:.0f} {unit} over {body['hours']:g} h; without the action "
+        f"{body['nothing_done']:.0f}, so it changed by {body['difference']:+.0f} (80 %: {low:+.0f} to {high:+.0f})"
+    )
+
+
+def _granted(fact: Fact, _: TwinType) -> str:
+    body = fact.body
+    signals = "everything" if "*" in body["signals"] else ", ".join(body["signals"])
+    return f"{body['to']} may {', '.join(body['verbs'])} {signals} for {body['purpose']}"
+
+
+def _accessed(fact: Fact, _: TwinType) -> str:
+    return str(fact.body["reason"])
+
+
+_TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
+    "observed/1": _read,
+    "acted/1": _read,
+    "retracted/1": _retracted,
+    "forecast/1": _forecast,
+    "proposed/1": _proposed,
+    "decided/1": _decided,
+    "sent/1": lambda fact, _: f"Sent to {fact.body['sink']}",
+    "delivered/1": lambda fact, _: f"Delivered to {fact.body['sink']}",
+    "failed/1": lambda fact, _: f"Not done: {fact.body['reason']}",
+    "outcome/1": _outcome,
+    "alert/1": lambda fact, _: f"{fact.body['text']}{'' if fact.body['active'] else ' (over)'}",
+    "granted/1": _granted,
+    "revoked/1": lambda fact, _: f"Grant {fact.body['grant']} taken back",
+    "created/1": lambda fact, _: f"Twin of type {fact.body['type']} made; {fact.body['holder']} holds its keys",
+    "accessed/1": _accessed,
+}

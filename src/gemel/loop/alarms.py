@@ -1,0 +1,52 @@
+"""Alarms that any twin has: a silent sensor, a filter that no longer follows, an asset that cannot be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gemel.bank import Replica
+from gemel.facts import MINUTE, Time
+
+Told = tuple[str, str]
+"""Severity (info, warning or urgent) and what is the matter."""
+
+STALE_AFTER = 3.2
+"""A sensor is stale after this many of its own cadences without a reading."""
+
+DIVERGED = 3.0
+"""The filter has diverged when the root mean square of the last hour's standardised innovations exceeds this."""
+
+SURPRISES = 12
+"""How many innovations that is judged on: an hour of readings every five minutes."""
+
+PAUSING = ("stale:", "diverged", "loop")
+"""While an alert of these names is active, nothing is forecast and agents pause."""
+
+
+def silent(replica: Replica, now: Time) -> dict[str, Told]:
+    """Return an alarm for each banded signal whose sensor was heard before and is not any more."""
+    found: dict[str, Told] = {}
+    for signal in replica.type.band:
+        port = replica.type.signals[signal]
+        last = next((entry[0] for entry in reversed(replica.readings) if entry[1] == signal), None)
+        if last is not None and now - last > STALE_AFTER * port.cadence:
+            quiet = f"no {port.label.lower() or signal} reading for {(now - last) // MINUTE} min"
+            found[f"stale:{signal}"] = ("warning", f"{quiet}; agents pause, and the asset's own settings go on")
+    return found
+
+
+def diverged(surprises: Sequence[float]) -> dict[str, Told]:
+    """Return an alarm where the last readings were not what the twin expected, or it expects no number at all."""
+    if len(surprises) < SURPRISES and np.all(np.isfinite(surprises)):
+        return {}
+    if float(np.sqrt(np.mean(np.square(surprises)))) <= DIVERGED:
+        return {}
+    return {"diverged": ("warning", "the twin no longer follows its readings; agents pause until it does")}
+
+
+def fallback(found: Mapping[str, str]) -> str | None:
+    """Return what the loop does instead of forecasting, and why, from the texts of the active alerts by name."""
+    reasons = [text for name, text in found.items() if name.startswith(PAUSING)]
+    return f"Nothing is forecast: {'; '.join(reasons)}." if reasons else None

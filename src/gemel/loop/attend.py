@@ -1,0 +1,218 @@
+"""Attend: bring one twin up to date: score, assimilate, foresee, raise alarms, let agents propose, judge actions."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gemel.bank import Bank, Followed
+from gemel.bank.catalogue import agents as offered
+from gemel.dynamics import Reading
+from gemel.errors import Refused
+from gemel.facts import DAY, HOUR, MINUTE, Draft, Fact, Time
+from gemel.intervention import Forecast
+from gemel.loop import alarms, outcomes
+from gemel.loop.agents import Agent
+from gemel.loop.alarms import Told
+from gemel.loop.grounds import grounds
+from gemel.loop.outbox import Outbox
+from gemel.twintype import Autonomy
+
+log = logging.getLogger(__name__)
+
+HOURS = 2.0
+"""How far ahead the loop forecasts."""
+
+REST: Time = 30 * MINUTE
+"""How long an agent rests after a proposal of its own came to nothing."""
+
+KEPT = 60
+"""How many of the latest forecasts wait for their truth."""
+
+FOLDED = ("observed/1", "acted/1", "retracted/1")
+
+
+@dataclass
+class Pace:
+    """What the loop remembers of one twin between turns; all of it can be rebuilt from facts."""
+
+    forecasts: deque[tuple[int, Forecast]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    surprises: deque[float] = field(default_factory=lambda: deque(maxlen=alarms.SURPRISES))
+    alerts: dict[str, Told] = field(default_factory=dict)
+    assimilated: Time = 0
+    judged: set[int] = field(default_factory=set)
+
+
+class Attendant:
+    """Attends to one twin at a time; what it remembers between turns can be rebuilt from facts."""
+
+    def __init__(self, bank: Bank, agents: Sequence[Agent] | None, outbox: Outbox) -> None:
+        self.bank, self.outbox = bank, outbox
+        self._agents = None if agents is None else tuple(agents)
+        self._paces: dict[str, Pace] = {}
+        self._lock = threading.RLock()
+
+    def attend(self, twin: str, fresh: Sequence[Fact]) -> bool:
+        """Bring one twin up to date; return whether anything about it changed."""
+        now, known = self.bank.now(), twin in self._paces
+        pace = self._pace(twin)
+        read = self._moving(twin, fresh if known else [*self._missed(twin), *fresh])
+        if read:
+            self._score(twin, pace, read)
+            self._assimilate(twin, pace)
+        found = {**alarms.silent(self.bank.replica(twin), now), **alarms.diverged(pace.surprises)}
+        changed = self._watch(twin, pace, found)
+        if read and not found:
+            self._foresee(twin, pace, now)
+            changed |= self._sense(twin, pace, now)
+            self._advise(twin, now)
+            self._judge(twin, pace, now)
+        return bool(fresh) or changed
+
+    def _pace(self, twin: str) -> Pace:
+        with self._lock:
+            if twin not in self._paces:
+                self._paces[twin] = self._rebuilt(twin)
+            return self._paces[twin]
+
+    def _rebuilt(self, twin: str) -> Pace:
+        pace = Pace()
+        recent = list(self.bank.thread.read(twin, kinds=["forecast/1"], reverse=True, limit=KEPT))
+        pace.forecasts.extend((fact.seq, Forecast.from_body(fact.body)) for fact in reversed(recent))
+        active = [fact.body for fact in self.bank.alerts(twin) if fact.body["active"]]
+        pace.alerts = {str(body["name"]): (str(body["severity"]), str(body["text"])) for body in active}
+        return pace
+
+    def _missed(self, twin: str) -> list[Fact]:
+        """Return what came after the last forecast, before this loop began: a crash may lie between them."""
+        last = next(iter(self.bank.thread.read(twin, kinds=["forecast/1"], reverse=True, limit=1)), None)
+        if last is None:
+            return list(self.bank.thread.read(twin, kinds=["observed/1"], reverse=True, limit=1))
+        return list(self.bank.thread.read(twin, kinds=FOLDED, after_seq=last.seq))
+
+    def _moving(self, twin: str, fresh: Sequence[Fact]) -> list[Fact]:
+        """Return, each once, the facts that move the belief."""
+        twin_type = self.bank.type_of(twin)
+        sensed = getattr(twin_type.dynamics, "sensors", twin_type.signals)
+        moves = {fact.seq: fact for fact in fresh if fact.kind in FOLDED}
+        return [fact for _, fact in sorted(moves.items()) if {str(fact.body["name"])} & {*sensed, *twin_type.levers}]
+
+    def _score(self, twin: str, pace: Pace, read: Sequence[Fact]) -> None:
+        found = [self._outcome(twin, pace, fact) for fact in read if fact.kind == "observed/1"]
+        drafts = [draft for draft in found if draft is not None]
+        if drafts:
+            self.bank.append(drafts)
+
+    def _outcome(self, twin: str, pace: Pace, fact: Fact) -> Draft | None:
+        reading = Reading(str(fact.body["name"]), float(fact.body["value"]), fact.true_at)
+        said = [(seq, forecast) for seq, forecast in pace.forecasts if forecast.signal == reading.signal]
+        return outcomes.score(said, reading, fact.seq, twin, "loop:outcomes")
+
+    def _assimilate(self, twin: str, pace: Pace) -> None:
+        last = self.bank.replica(twin).last or 0
+        for followed in self.bank.followed(twin, since=max(pace.assimilated, last - HOUR)):
+            if followed.at > pace.assimilated:
+                pace.assimilated = followed.at
+                pace.surprises.extend(_surprises(followed))
+
+    def _foresee(self, twin: str, pace: Pace, now: Time) -> None:
+        for signal in self.bank.type_of(twin).band:
+            forecast = self.bank.forecast(twin, signal, HOURS, now)
+            cause = grounds(self.bank.replica(twin), signal, now)
+            draft = Draft(twin, "forecast/1", forecast.body(), forecast.made_at, "loop:forecast", cause)
+            pace.forecasts.append((self.bank.append([draft]).facts[0].seq, forecast))
+
+    def _judge(self, twin: str, pace: Pace, now: Time) -> None:
+        """Write what became of each action of the last day, once it has had its time."""
+        for proposal in self.bank.proposals(twin):
+            recent = now - DAY <= proposal.made_at <= now - outcomes.WINDOW
+            if proposal.status == "delivered" and recent and proposal.seq not in pace.judged:
+                if outcomes.delivered_at(self.bank, proposal) + outcomes.WINDOW > now:
+                    continue
+                draft = outcomes.judge(self.bank, proposal)
+                if draft is not None:
+                    self.bank.append([draft])
+                pace.judged.add(proposal.seq)
+
+    # alarms
+
+    def _watch(self, twin: str, pace: Pace, found: dict[str, Told]) -> bool:
+        """Raise and end the alarms that any twin has."""
+        stuck = self.outbox.trouble(twin)
+        if stuck is not None:
+            found = {**found, "sink": ("warning", f"an approved action has not reached the asset yet: {stuck}")}
+        changed = [self.alert(twin, name, told) for name, told in found.items()]
+        own = [n for n in pace.alerts if n == "sink" or n.startswith(("stale:", "diverged"))]
+        return any([*changed, *(self.end_alert(twin, name) for name in own if name not in found)])
+
+    def _sense(self, twin: str, pace: Pace, now: Time) -> bool:
+        """Raise and end the alarms of the twin's own type."""
+        twin_type, situation = self.bank.type_of(twin), self.bank.situation(twin, now)
+        told = {name: alarm(situation) for name, alarm in twin_type.alarms.items()}
+        changed = [self.alert(twin, name, what) for name, what in told.items() if what is not None]
+        over = [name for name, what in told.items() if what is None and name in pace.alerts]
+        return any([*changed, *(self.end_alert(twin, name) for name in over)])
+
+    def alert(self, twin: str, name: str, told: Told) -> bool:
+        """Put an alert on record when it begins, or grows more or less severe."""
+        with self._lock:
+            pace = self._pace(twin)
+            if name in pace.alerts and pace.alerts[name][0] == told[0]:
+                return False
+            self._say_alert(twin, name, told, True)
+            pace.alerts[name] = told
+            return True
+
+    def end_alert(self, twin: str, name: str) -> bool:
+        with self._lock:
+            pace = self._pace(twin)
+            if name not in pace.alerts:
+                return False
+            self._say_alert(twin, name, pace.alerts[name], False)
+            del pace.alerts[name]
+            return True
+
+    def _say_alert(self, twin: str, name: str, told: Told, active: bool) -> None:
+        body = {"name": name, "severity": told[0], "text": told[1], "active": active}
+        self.bank.append([Draft(twin, "alert/1", body, self.bank.now(), "loop:alarms", self.bank.evidence(twin))])
+
+    # agents
+
+    def agents(self, twin: str) -> tuple[Agent, ...]:
+        """Return the agents that look after *twin*; each still needs the subject's grant."""
+        return tuple(offered(self.bank.type_of(twin).name)) if self._agents is None else self._agents
+
+    def _advise(self, twin: str, now: Time) -> None:
+        """Let agents that hold a grant propose."""
+        for agent in self.agents(twin):
+            if agent.autonomy is not Autonomy.OBSERVE and not self._resting(twin, agent, now):
+                try:
+                    self._hear(twin, agent, now)
+                    self.end_alert(twin, f"agent:{agent.name}")
+                except Refused:
+                    continue
+                except Exception as error:
+                    log.exception("an agent failed")
+                    self.alert(twin, f"agent:{agent.name}", ("warning", f"{agent.name} failed: {error}"))
+
+    def _hear(self, twin: str, agent: Agent, now: Time) -> None:
+        seen = self.bank.find(twin, by=agent.actor, purpose=agent.purpose)
+        for intervention, why in agent.advise(seen.situation(now)):
+            proposal = seen.propose(intervention, why)
+            if agent.autonomy is Autonomy.ACT and proposal.status == "open":
+                seen.decide(proposal.seq, approve=True, note=f"{agent.name} acts within its grant")
+
+    def _resting(self, twin: str, agent: Agent, now: Time) -> bool:
+        """Return whether a proposal of this agent still waits, or one came to nothing a short while ago."""
+        own = [p for p in self.bank.proposals(twin) if p.by == agent.actor]
+        waiting = any(p.status in ("open", "approved", "sent") for p in own)
+        return waiting or bool(own and own[-1].status != "delivered" and now - own[-1].made_at < REST)
+
+
+def _surprises(followed: Followed) -> list[float]:
+    return [float(np.asarray(value)[0]) for name, value in followed.info.items() if name.endswith(".z")]

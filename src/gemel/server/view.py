@@ -1,0 +1,208 @@
+"""The view: past, now and future of any twin, as one actor may see it, from its facts and its type."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gemel.bank import Proposal, Twin
+from gemel.errors import NotFound
+from gemel.facts import DAY, HOUR, MINUTE, Fact, Time
+from gemel.intervention import Forecast
+from gemel.loop import Loop, outcomes
+from gemel.server import schema as s
+from gemel.server.forks import Forks, fork_views, metric_view, shown_metrics
+from gemel.twintype import Signal, TwinType
+
+PROPOSALS = 20
+"""How many of the latest proposals are shown."""
+
+RESTING: Time = HOUR
+"""A twin that the loop does not attend, silent for so long, is shown as of its last reading."""
+
+OLD: Time = 30 * MINUTE
+"""A forecast older than that is none any more."""
+
+
+def view(seen: Twin, hours: float, speed: float, loop: Loop, forks: Forks) -> s.View:
+    """Return what *seen* shows of the last *hours* and what is ahead."""
+    twin_type, primary = seen.type, primary_of(seen)
+    now, live = moment(seen, loop)
+    since = now - round(hours * HOUR)
+    fallback = loop.fallback(seen.id)
+    known = seen.bank.replica(seen.id).start is not None
+    may_all = seen.may("read", "*")
+    told = outcome_facts(seen, primary, now) if may_all else []
+    asked = forks.of(seen) if known and fallback is None and seen.may("fork", "*") else {}
+    return s.View(
+        twin=seen.id, label=label(seen.id), type=twin_type.name, now=now, speed=speed if live else 0.0,
+        signals={n: signal_view(twin_type, n, n == primary) for n in twin_type.signals if seen.may("read", n)},
+        levers={n: s.LeverView(unit=p.unit, label=p.label or n, holds=p.holds) for n, p in twin_type.levers.items()},
+        metrics={n: metric_view(n, m) for n, m in shown_metrics(twin_type, primary).items()},
+        readings={n: readings(seen, n, since, now) for n in twin_type.signals if seen.may("read", n)},
+        actions={n: actions(seen, n, since, now) for n in twin_type.levers if seen.may("read", n)},
+        forecast=forecast_view(seen, primary, now, live) if known and fallback is None else None,
+        forks=fork_views(seen, primary, asked, now),
+        proposals=[proposal_view(p, twin_type) for p in shown_proposals(seen)] if may_all else [],
+        alerts=[alert_view(fact) for fact in seen.bank.alerts(seen.id)] if may_all else [],
+        scores=scores(seen, primary, told), past_forecasts=past_forecasts(told, since), fallback=fallback,
+    )  # fmt: skip
+
+
+def summary(seen: Twin, loop: Loop) -> s.TwinSummary:
+    """Return the twin in one line."""
+    primary, (now, _) = primary_of(seen), moment(seen, loop)
+    last = readings(seen, primary, now - DAY, now)
+    may_all = seen.may("read", "*")
+    waiting = sum(p.status == "open" for p in seen.proposals()) if may_all else 0
+    active = sum(bool(fact.body["active"]) for fact in seen.bank.alerts(seen.id)) if may_all else 0
+    return s.TwinSummary(
+        id=seen.id, type=seen.type.name, label=label(seen.id), now=now, latest=last[-1] if last else None,
+        open_proposals=waiting, alerts=active,
+    )  # fmt: skip
+
+
+def label(id: str) -> str:  # noqa: A002 - the field's word
+    """Return what to call a twin."""
+    return id[:1].upper() + id[1:]
+
+
+def primary_of(seen: Twin) -> str:
+    """Return the signal on the axis: the first that has a target range, of those that may be read."""
+    signals = [*seen.type.band, *seen.type.signals]
+    found = next((name for name in signals if seen.may("read", name)), None)
+    if found is None:
+        seen.readings(signals[0])  # raises, with the reason
+        raise NotFound(f"{seen.id} has no signal")
+    return found
+
+
+def moment(seen: Twin, loop: Loop) -> tuple[Time, bool]:
+    """Return when the twin is shown, and whether that moves on: now, or if it is at rest at its last reading."""
+    now, last = seen.bank.now(), seen.bank.replica(seen.id).last
+    if last is None or loop.attends(seen.id) or now - last < RESTING:
+        return now, True
+    return last, False
+
+
+def signal_view(twin_type: TwinType, name: str, primary: bool) -> s.SignalView:
+    """Return how to show a signal."""
+    port: Signal = twin_type.signals[name]
+    return s.SignalView(
+        unit=port.unit, label=port.label or name, low=port.low, high=port.high, band=twin_type.band.get(name),
+        primary=primary, cadence=port.cadence, decimals=0 if port.high >= 20 else 1,
+    )  # fmt: skip
+
+
+def readings(seen: Twin, signal: str, since: Time, now: Time) -> list[s.Point]:
+    """Return what the sensor read."""
+    return [(reading.at, reading.value) for reading in seen.readings(signal, since, now + 1)]
+
+
+def actions(seen: Twin, lever: str, since: Time, now: Time) -> list[s.Point]:
+    """Return what a lever did; of a held rate also the last one before."""
+    doses = [
+        (dose.at, float(dose.amount)) for dose in seen.bank.replica(seen.id).plan(until=now + 1) if dose.lever == lever
+    ]
+    first = bisect_right(doses, (since,))
+    return doses[max(first - 1, 0) :] if seen.type.levers[lever].holds else doses[first:]
+
+
+def forecast_view(seen: Twin, signal: str, now: Time, live: bool) -> s.ForecastView | None:
+    """Return the last forecast on record, or of a twin at rest one made for this look."""
+    found = _last_forecast(seen, signal, now) if live else _fresh_forecast(seen, signal, now)
+    if found is None:
+        return None
+    seq, forecast = found
+    body = forecast.body()
+    return s.ForecastView(
+        seq=seq, made_at=forecast.made_at, signal=signal, unit=forecast.unit, at=body["at"], quantiles=body["quantiles"]
+    )
+
+
+def _last_forecast(seen: Twin, signal: str, now: Time) -> tuple[int, Forecast] | None:
+    for fact in seen.bank.thread.read(seen.id, kinds=["forecast/1"], reverse=True, limit=8):
+        if fact.body["signal"] == signal and now - fact.true_at <= OLD:
+            return fact.seq, Forecast.from_body(fact.body)
+    return None
+
+
+def _fresh_forecast(seen: Twin, signal: str, now: Time) -> tuple[int, Forecast] | None:
+    evidence = seen.bank.evidence(seen.id)
+    return (evidence[0], seen.forecast(signal, 2.0, now)) if evidence else None
+
+
+def shown_proposals(seen: Twin) -> Sequence[Proposal]:
+    """Return the latest proposals, newest first."""
+    return list(reversed(seen.proposals()[-PROPOSALS:]))
+
+
+def proposal_view(proposal: Proposal, twin_type: TwinType) -> s.Proposal:
+    """Return a proposal as it stands."""
+    first = next(iter(proposal.intervention.doses), None)
+    action = None if first is None else s.ActionView(
+        lever=first.lever, amount=float(first.amount), unit=twin_type.levers[first.lever].unit, at=first.at
+    )  # fmt: skip
+    by = f"{proposal.status} by {proposal.decided_by}" if proposal.decided_by else ""
+    reason = ": ".join(
+        part for part in (by if proposal.status in ("approved", "rejected") else "", proposal.reason) if part
+    )
+    return s.Proposal(
+        seq=proposal.seq, agent=proposal.by.removeprefix("agent:"), made_at=proposal.made_at,
+        title=proposal.intervention.title, why=proposal.why, action=action, expected=proposal.intervention.expected,
+        status=s.Status(proposal.status), reason=reason or None, expires_at=proposal.expires_at,
+    )  # fmt: skip
+
+
+def alert_view(fact: Fact) -> s.AlertView:
+    """Return an alert as it stands."""
+    body = fact.body
+    return s.AlertView(
+        seq=fact.seq,
+        at=fact.true_at,
+        severity=body["severity"],
+        text=_sentence(str(body["text"])),
+        active=body["active"],
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def outcome_facts(seen: Twin, signal: str, now: Time) -> list[Fact]:
+    """Return how forecasts of the last day came true."""
+    facts = seen.bank.thread.read(seen.id, kinds=["outcome/1"], true_from=now - DAY, true_until=now + 1)
+    return [fact for fact in facts if "horizons" in fact.body and fact.body["signal"] == signal]
+
+
+def scores(seen: Twin, signal: str, told: Sequence[Fact]) -> list[s.Score]:
+    """Return, per horizon, how well forecasts came true, beside saying that the last reading stays."""
+    read = readings(seen, signal, min((f.true_at for f in told), default=0) - 4 * HOUR, seen.bank.now())
+    origins = {int(row["made_at"]) for fact in told for row in fact.body["horizons"]}
+    found = outcomes.summary(told, {at: value for at in origins if (value := _held(read, at)) is not None})
+    return [s.Score(**_finite(row)) for row in found if np.isfinite(row["hold_rmse"])]  # type: ignore[arg-type]  # its names
+
+
+def _finite(row: Mapping[str, float]) -> dict[str, float]:
+    """Return a row without what is no number: relative errors of readings of zero."""
+    return {name: value for name, value in row.items() if np.isfinite(value)}
+
+
+def _held(read: Sequence[s.Point], at: Time) -> float | None:
+    """Return the last reading at a time, if it was fresh."""
+    i = bisect_right(read, at, key=lambda point: point[0]) - 1
+    return read[i][1] if i >= 0 and at - read[i][0] <= 15 * MINUTE else None
+
+
+def past_forecasts(told: Sequence[Fact], since: Time) -> list[s.PastForecast]:
+    """Return what was said of each moment since, and what happened."""
+    return [
+        s.PastForecast(
+            made_at=row["made_at"], at=fact.true_at, median=row["median"], low80=row["low80"], high80=row["high80"],
+            happened=fact.body["happened"],
+        )
+        for fact in told if fact.true_at >= since for row in fact.body["horizons"]
+    ]  # fmt: skip
