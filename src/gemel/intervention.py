@@ -140,13 +140,17 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that says how well a stretch of time went: `of` takes values (time, ...) and drops the time axis."""
+    """A number that says how well a stretch of time went: `of` takes values (time, ...) and drops the time axis.
+
+    `target` is where it should be, or better, by the consensus of the field, if there is one.
+    """
 
     signal: str
     unit: str
     better: str
     of: Callable[[np.ndarray], np.ndarray]
     label: str = ""
+    target: float | None = None
 
 
 @dataclass(frozen=True)

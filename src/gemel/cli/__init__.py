@@ -1,3 +1,3 @@
-"""The command line: `gemel COMMAND`; exit codes 0 done, 1 the answer is no, 2 bad input or usage, 3 the environment failed."""
+"""The command line: `gemel COMMAND`; exit 0 done, 1 the answer is no, 2 bad input or usage, 3 a failed environment."""
 
 from gemel.cli.main import main as main

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 import typer
 
 from gemel.cli import data, seeing, serving, trying
 from gemel.cli.console import told
-from gemel.errors import GemelError
+from gemel.errors import GemelError, Unavailable
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -19,20 +20,32 @@ app = typer.Typer(
 for module in (data, seeing, trying, serving):
     module.register(app)
 
+ENVIRONMENT = Unavailable.exit_code
+
 
 def main() -> None:
-    """Run the command line; no traceback reaches a user."""
+    """Run the command line; no traceback reaches a user, unless GEMEL_TRACEBACK asks for it."""
     try:
         app()
+        sys.stdout.flush()
     except GemelError as error:
-        told.print(f"gemel: {error}", style="red", markup=False, highlight=False)
-        sys.exit(error.exit_code)
+        _stop(str(error), error.exit_code)
     except KeyboardInterrupt:
-        told.print("gemel: stopped")
-        sys.exit(130)
+        _stop("stopped", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (OSError, MemoryError) as error:
-        told.print(f"gemel: the environment failed: {error}", style="red", markup=False, highlight=False)
-        sys.exit(3)
+        _stop(f"the environment failed: {error or type(error).__name__}", ENVIRONMENT)
+    except Exception as error:
+        _stop(
+            f"a fault of the program, not yours: {type(error).__name__}: {error}; GEMEL_TRACEBACK=1 says where",
+            ENVIRONMENT,
+        )
+
+
+def _stop(text: str, code: int) -> None:
+    if os.environ.get("GEMEL_TRACEBACK"):
+        traceback.print_exc()
+    told.print(f"gemel: {text}", style="red")
+    sys.exit(code)

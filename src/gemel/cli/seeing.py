@@ -7,49 +7,76 @@ from typing import Annotated
 
 import typer
 
-from gemel.cli.console import PURPOSE, STORE, Actor, Json, Purpose, Store, me, opened, progress, say, seen
+from gemel.cli.console import (
+    PURPOSE,
+    STORE,
+    Actor,
+    Id,
+    Json,
+    Purpose,
+    Signal,
+    Store,
+    opened,
+    progress,
+    say,
+    seen,
+    signal_of,
+)
+from gemel.errors import BadInput, NotFound
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The twin.")]
 Hours = Annotated[float, typer.Option("--hours", min=0.1, max=48, help="How far ahead.")]
-Signal = Annotated[str | None, typer.Option("--signal", help="Which signal; by default the type's first.")]
-At = Annotated[str | None, typer.Option("--at", help="From when; by default the last reading.")]
+At = Annotated[str | None, typer.Option("--at", help="From when, ISO 8601; by default the last reading.")]
+Page = Annotated[Path, typer.Option("-o", "--output", help="The page to write.")]
+Zone = Annotated[str, typer.Option("--timezone", help="Time zone of the page, such as Europe/Stockholm.")]
 
 
-def forecast(twin: Id, hours: Hours = 2.0, signal: Signal = None, at: At = None, store: Store = STORE, actor: Actor = me(),
-             purpose: Purpose = PURPOSE, as_json: Json = False) -> None:  # fmt: skip
+def forecast(
+    twin: Id, *, hours: Hours = 2.0, signal: Signal = None, at: At = None, store: Store = STORE, actor: Actor,
+    purpose: Purpose = PURPOSE, as_json: Json = False,
+) -> None:  # fmt: skip
     """Say what a signal will read, with honest intervals."""
-    from gemel.errors import NotFound
-    from gemel.facts import time_of
+    from gemel.facts import iso, time_of
 
+    asked = None if at is None else time_of(at)
     with opened(store) as bank, progress() as tell:
         view = seen(bank, twin, actor, purpose)
-        name = signal or next(iter(view.type.band or view.type.signals))
-        last = bank.replica(twin).last_reading(name)
-        if last is None:
+        name = signal_of(view, signal)
+        readings = view.readings(name)
+        if not readings:
             raise NotFound(f"{twin} has no reading of {name} yet: import a record or connect a stream")
-        now = last if at is None else time_of(at)
+        now = readings[-1].at if asked is None else asked
+        if now < readings[0].at:
+            raise BadInput(f"{iso(now)} is before the first reading, {iso(readings[0].at)}", field="at")
         bank.learn(twin, name, actor, now, tell)
         said = view.forecast(name, hours, now)
     say(as_json, {"twin": twin, **said.body()}, str(said))
 
 
-def why(twin: Id, fact: Annotated[int, typer.Argument(metavar="FACT", help="The fact's number.")], store: Store = STORE,
-        actor: Actor = me(), purpose: Purpose = PURPOSE, as_json: Json = False) -> None:  # fmt: skip
+def why(
+    twin: Id, fact: Annotated[int, typer.Argument(metavar="SEQ", min=1, help="The fact's number.")], *,
+    store: Store = STORE, actor: Actor, purpose: Purpose = PURPOSE, as_json: Json = False,
+) -> None:  # fmt: skip
     """Walk from a fact back along its causes, down to the readings."""
     from gemel.bank.why import told, walk
 
     with opened(store) as bank:
         tree = walk(seen(bank, twin, actor, purpose), fact)
-        say(as_json, tree.body(), lambda: told(tree))
+    say(as_json, tree.body(), lambda: told(tree))
 
 
-def report(twin: Id, output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")], store: Store = STORE,
-           actor: Actor = me(), purpose: Purpose = PURPOSE, as_json: Json = False) -> None:  # fmt: skip
+def report(
+    twin: Id, *, output: Page, timezone: Zone = "UTC", store: Store = STORE, actor: Actor,
+    purpose: Purpose = PURPOSE, as_json: Json = False,
+) -> None:  # fmt: skip
     """Write one self-contained page: record, metrics, forecast, and how well forecasts came true."""
     from gemel.experiment.report import page
 
+    if not output.absolute().parent.is_dir():
+        raise BadInput("there is no such folder", file=str(output.parent))
+    if output.is_dir():
+        raise BadInput("is a folder; name a file", file=str(output))
     with opened(store) as bank, progress() as tell:
-        text = page(seen(bank, twin, actor, purpose), tell)
+        text = page(seen(bank, twin, actor, purpose), tell, timezone)
     part = output.with_name(output.name + ".part")
     part.write_text(text, encoding="utf-8")
     part.replace(output)

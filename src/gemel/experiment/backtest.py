@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,17 @@ import numpy as np
 from gemel.bank import Replica, Tell, Walk, Walked, quiet, record
 from gemel.bank.features import Past
 from gemel.bank.record import EVERY, Record
+from gemel.errors import BadInput
 from gemel.experiment.baselines import design, hold, ridge_ar
-from gemel.facts import MINUTE
+from gemel.facts import HOUR, MINUTE, Time
 from gemel.simulate.score import covered, crps, mard, rmse
 
 HORIZONS = (30, 60, 120)
 SPLIT = 0.7
 """The share of each record that baselines learn from; the rest is scored."""
+
+SHORTEST: Time = 24 * HOUR
+"""Records shorter than this teach baselines next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,7 @@ class Scored:
         }  # fmt: skip
 
 
-def backtest(
-    replicas: Sequence[Replica], others: Sequence[Replica], signal: str, tell: Tell = quiet
-) -> dict[str, Any]:
+def backtest(replicas: Sequence[Replica], others: Sequence[Replica], signal: str, tell: Tell = quiet) -> dict[str, Any]:
     """Return scores pooled over *replicas* and per twin, on the last 30 % of each record.
 
     At each reading the forecast uses what was known then: the twin's own record up to that reading, and of the other
@@ -57,13 +59,14 @@ def backtest(
     for i, replica in enumerate(everyone):
         tell("following", i, len(everyone))
         records.append(record(replica, signal))
+    for found in records[: len(replicas)]:
+        _long_enough(found)
     firsts = [found.until(_cut(found)) for found in records]
-    scored: dict[str, dict[int, Scored]] = {}
+    scored: dict[str, Mapping[int, Scored]] = {}
     for i, replica in enumerate(replicas):
-        tell("foreseeing", i, len(replicas))
         rest = [first for j, first in enumerate(firsts) if j != i]
-        scored[replica.id] = _score(Walk(rest).along(records[i]), Past(replica, signal))
-    tell("foreseeing", len(replicas), len(replicas))
+        walked = Walk(rest).along(records[i], _telling(tell, f"foreseeing {replica.id}", len(records[i].at)))
+        scored[replica.id] = _score(walked, Past(replica, signal))
     pooled = {h: _pooled([scored[r.id][h] for r in replicas]) for h in HORIZONS}
     return {
         "twins": [replica.id for replica in replicas],
@@ -73,6 +76,20 @@ def backtest(
         "horizons": {str(h): pooled[h].row() for h in HORIZONS},
         "each": {name: {str(h): found[h].row() for h in HORIZONS} for name, found in scored.items()},
     }
+
+
+def _telling(tell: Tell, what: str, whole: int) -> Callable[[int], object]:
+    return lambda k: tell(what, k + 1, whole) if k % 50 == 49 or k + 1 == whole else None
+
+
+def _long_enough(found: Record) -> None:
+    length = int(found.at[-1] - found.at[0]) if len(found.at) else 0
+    scored = np.isfinite(found.truth[found.at > _cut(found)]).any(axis=0).all() if length else False
+    if length < SHORTEST or not scored:
+        raise BadInput(
+            f"{found.twin} has {length / HOUR:.1f} h of {found.signal}; a backtest takes {SHORTEST // HOUR} h, and "
+            f"{HORIZONS[-1]} min without a gap somewhere in the last {1 - SPLIT:.0%}"
+        )
 
 
 def _cut(found: Record) -> int:

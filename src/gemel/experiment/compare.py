@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from gemel.bank import Fork
+from gemel.bank import Fork, Twin
 from gemel.errors import BadInput, unknown
 from gemel.facts import MINUTE, Time
-from gemel.intervention import Metric
+from gemel.intervention import Metric, Scenario
+from gemel.twintype import TwinType
 
 TOGETHER: Time = 10 * MINUTE
 """Forks made within this time of each other may be compared."""
+
+MOST_HOURS = 240
+SHAPE = '{"metric": NAME, "hours": H, "scenarios": [{"scenario": NAME, "values": {FIELD: NUMBER}}]}'
+"""What a scenario file holds; each scenario may also have a `name`."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,9 @@ class Effect:
     def body(self) -> dict[str, Any]:
         """Return the effect as JSON types; `better` is the share of members in which it is the better one."""
         return {
-            "fork": self.fork.name, "scenario": self.fork.scenario.name, "mean": self.mean, "difference": self.difference,
-            "interval95": [self.low, self.high], "better": self.better,
+            "fork": self.fork.name, "scenario": self.fork.scenario.name,
+            "mean": self.mean, "difference": self.difference, "interval95": [self.low, self.high],
+            "better": self.better,
         }  # fmt: skip
 
 
@@ -94,19 +100,40 @@ def _effect(fork: Fork, score: np.ndarray, reference: np.ndarray, metric: Metric
     return Effect(fork, float(score.mean()), float(paired.mean()), float(low), float(high), float(np.mean(gain > 0)))
 
 
-def scenario_forks(twin: Any, spec: Any) -> tuple[list[Fork], str, float]:
-    """Return forks, metric and hours from a scenario file's content: "as usual" and one fork per scenario."""
-    if not isinstance(spec, dict) or not isinstance(spec.get("scenarios"), list):
-        raise BadInput('a scenario file is {"metric": NAME, "hours": H, "scenarios": [{"scenario": NAME, "values": {…}}]}')
-    forks = [twin.fork("as usual")]
-    for i, entry in enumerate(spec["scenarios"]):
-        if not isinstance(entry, dict) or entry.get("scenario") not in twin.type.scenarios:
-            named = entry.get("scenario") if isinstance(entry, dict) else entry
-            raise unknown(f"scenario in scenarios[{i}]:", str(named), twin.type.scenarios)
-        scenario = twin.type.scenarios[entry["scenario"]].fill(entry.get("values", {}))
-        name = str(entry.get("name", scenario.name))
-        forks.append(twin.fork(name).suppose(scenario))
-    hours = spec.get("hours", 24)
-    if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not 0 < hours <= 240:
-        raise BadInput(f"hours {hours!r} is not a number from 0 to 240", field="hours")
-    return forks, str(spec.get("metric", next(iter(twin.type.metrics)))), float(hours)
+def scenario_forks(twin: Twin, spec: object, now: Time | None = None) -> tuple[list[Fork], str, float]:
+    """Return forks made at *now*, metric and hours for a scenario file's content: "as usual" and one per scenario."""
+    if not isinstance(spec, dict) or not isinstance(spec.get("scenarios"), list) or not spec["scenarios"]:
+        raise BadInput(f"a scenario file is {SHAPE}")
+    _known_keys(spec, ("metric", "hours", "scenarios"), "key")
+    scenarios = [_scenario(twin.type, i, entry) for i, entry in enumerate(spec["scenarios"])]
+    hours, metric = spec.get("hours", 24), spec.get("metric", next(iter(twin.type.metrics)))
+    if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not 0 < hours <= MOST_HOURS:
+        raise BadInput(f"{hours!r} is not a number of hours above 0 and up to {MOST_HOURS}", field="hours")
+    if not isinstance(metric, str) or metric not in twin.type.metrics:
+        raise unknown("metric", str(metric), twin.type.metrics)
+    usual = twin.fork("as usual", now)
+    return [usual, *(replace(usual, name=name).suppose(scenario) for name, scenario in scenarios)], metric, float(hours)
+
+
+def _scenario(twin_type: TwinType, i: int, entry: object) -> tuple[str, Scenario]:
+    where = f"scenarios[{i}]"
+    if not isinstance(entry, dict):
+        raise BadInput(f'{entry!r} is no scenario; one is {{"scenario": NAME, "values": {{…}}}}', field=where)
+    _known_keys(entry, ("name", "scenario", "values"), f"key of {where}")
+    kind, values = str(entry.get("scenario")), entry.get("values", {})
+    if kind not in twin_type.scenarios:
+        raise unknown(f"scenario in {where}:", kind, twin_type.scenarios)
+    if not isinstance(values, dict):
+        raise BadInput(f"{values!r} is not an object of fields and numbers", field=f"{where}.values")
+    try:
+        scenario = twin_type.scenarios[kind].fill(values)
+    except BadInput as error:
+        place = f"{where}.values" + (f".{error.field}" if error.field else "")
+        raise BadInput(error.problem, field=place) from None
+    return str(entry.get("name", scenario.name)), scenario
+
+
+def _known_keys(found: Mapping[str, object], possible: Sequence[str], what: str) -> None:
+    for key in found:
+        if key not in possible:
+            raise unknown(what, key, possible)

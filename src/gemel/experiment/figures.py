@@ -12,7 +12,7 @@ from plotly.io import to_html
 from plotly.subplots import make_subplots
 
 from gemel.intervention import LEVELS, Forecast
-from gemel.twintype import Signal
+from gemel.twintype import Lever, Signal
 
 BLUE, ORANGE, GREEN = "#3b82f6", "#e07b00", "rgba(22,163,74,0.14)"
 FILLS = ("rgba(59,130,246,0.16)", "rgba(59,130,246,0.30)")
@@ -21,13 +21,13 @@ QUARTERS = 96
 
 Band = tuple[float, float] | None
 Moments = Sequence[datetime]
-Lane = tuple[str, Signal, bool, Moments, Sequence[float]]
-"""A lever's name, its port, whether it holds, and when it was set to what."""
+Lane = tuple[str, Lever, Moments, Sequence[float]]
+"""A lever's name, its port, and when it did what."""
 
 
 def html_of(figure: go.Figure, name: str, *, first: bool) -> str:
     """Return the figure as a fragment of a page; the first brings the script along, so that nothing is fetched."""
-    config = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["sendDataToCloud"]}
+    config = {"displaylogo": False, "responsive": True, "displayModeBar": "hover"}
     script = "inline" if first else False
     return str(to_html(figure, config=config, include_plotlyjs=script, full_html=False, div_id=name))
 
@@ -35,14 +35,19 @@ def html_of(figure: go.Figure, name: str, *, first: bool) -> str:
 def last_days(name: str, port: Signal, at: Moments, values: np.ndarray, band: Band, lanes: Sequence[Lane]) -> go.Figure:
     """Return readings over time with the target band, and below them one lane for each lever."""
     heights = [0.7, *[0.3 / len(lanes)] * len(lanes)] if lanes else [1.0]
-    figure = make_subplots(rows=1 + len(lanes), shared_xaxes=True, vertical_spacing=0.03, row_heights=heights)
+    figure = make_subplots(rows=1 + len(lanes), shared_xaxes=True, vertical_spacing=0.06, row_heights=heights)
     figure.add_trace(go.Scatter(x=list(at), y=_plain(values), mode="lines", name=port.label or name, line=_line(BLUE)))
     _add_band(figure, band)
-    for row, (lever, lane, holds, when, amounts) in enumerate(lanes, 2):
-        figure.add_trace(_lane(lane.label or lever, holds, when, amounts), row=row, col=1)
-        figure.update_yaxes(title_text=f"{lane.label or lever}<br>{lane.unit}", rangemode="tozero", row=row, col=1)
+    for row, (lever, lane, when, amounts) in enumerate(lanes, 2):
+        figure.add_trace(_lane(lane.label or lever, lane.holds, when, amounts), row=row, col=1)
+        figure.update_yaxes(rangemode="tozero", nticks=3, row=row, col=1)
+        figure.add_annotation(
+            text=f"{lane.label or lever} [{lane.unit}]", showarrow=False, xref="x domain", yref="y domain",
+            x=0, xanchor="left", y=1, yanchor="bottom", row=row, col=1,
+        )  # fmt: skip
     figure.update_yaxes(title_text=f"{port.label or name} [{port.unit}]", row=1, col=1)
-    return _dressed(figure, 340 + 90 * len(lanes))
+    figure.update_layout(showlegend=False)
+    return _dressed(figure, 340 + 100 * len(lanes))
 
 
 def _lane(name: str, holds: bool, when: Moments, amounts: Sequence[float]) -> Any:
@@ -65,7 +70,9 @@ def usual_day(name: str, port: Signal, percentiles: Mapping[int, np.ndarray], ba
     return _dressed(figure, 340)
 
 
-def ahead(name: str, port: Signal, past: Moments, values: np.ndarray, said: Forecast, at: Moments, band: Band) -> go.Figure:
+def ahead(
+    name: str, port: Signal, past: Moments, values: np.ndarray, said: Forecast, at: Moments, band: Band
+) -> go.Figure:
     """Return the last hours and the forecast as a fan of 95, 80 and 50 % intervals."""
     figure = go.Figure(go.Scatter(x=list(past), y=_plain(values), mode="lines", name="read", line=_line("#8a8f98")))
     for share, fill in ((0.95, FILLS[0]), (0.8, FILLS[0]), (0.5, FILLS[1])):
@@ -105,6 +112,7 @@ def _dressed(figure: go.Figure, height: int) -> go.Figure:
     figure.update_layout(
         height=height, margin={"l": 64, "r": 16, "t": 36, "b": 40}, paper_bgcolor=clear, plot_bgcolor=clear,
         template="none", legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}, hovermode="x unified",
+        modebar={"bgcolor": clear, "color": "#8a8f98", "activecolor": BLUE},
         font={"family": "system-ui, sans-serif", "size": 13},
     )  # fmt: skip
     figure.update_xaxes(gridcolor="rgba(128,128,128,0.22)", zeroline=False, linecolor="rgba(128,128,128,0.6)")

@@ -16,12 +16,14 @@ header p,caption,dt,figcaption,.keys{color:var(--soft)}
 h1{margin:0;font-size:2rem;overflow-wrap:anywhere}header p{margin:.2rem 0 0}
 h2{margin:2.2rem 0 .8rem;font-size:1.25rem;border-bottom:1px solid var(--rule);padding-bottom:.3rem}
 dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.8rem;margin:0 0 1.2rem}
-dl div{background:var(--tile);border-radius:.5rem;padding:.6rem .8rem}dt{font-size:.85rem}dd{margin:0;overflow-wrap:anywhere}
+dl div{background:var(--tile);border-radius:.5rem;padding:.6rem .8rem}
+dt{font-size:.85rem}dd{margin:0;overflow-wrap:anywhere}
 .scroll{overflow-x:auto;margin:0 0 1rem}
 table{border-collapse:collapse;width:100%;font-size:.92rem}caption{text-align:left;padding-bottom:.35rem}
 th,td{text-align:left;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
 thead th{font-weight:600;white-space:nowrap}tbody th{font-weight:500}
-.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.wrap td{overflow-wrap:anywhere;word-break:break-word}
+.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.wrap td{overflow-wrap:anywhere;word-break:break-word}
 .wrap tbody th{white-space:nowrap}
 figure{margin:0}details{margin:.3rem 0 1rem}summary{cursor:pointer;color:var(--soft)}
 summary:focus-visible{outline:2px solid #3b82f6;outline-offset:2px}
@@ -29,7 +31,8 @@ summary:focus-visible{outline:2px solid #3b82f6;outline-offset:2px}
 .keys{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.4rem;padding:0;margin:.5rem 0 1.2rem}
 .keys b{display:inline-block;width:.8em;height:.8em;border-radius:.2em}
 .below{background:var(--low)}.within{background:var(--ok)}.above{background:var(--high)}
-@media print{body{font-size:11pt}main{max-width:none;padding:0}section{break-inside:avoid}.modebar{display:none!important}
+@media print{body{font-size:11pt}main{max-width:none;padding:0}section{break-inside:avoid}
+.modebar{display:none!important}
 .bar i,.keys b{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """
 
@@ -80,7 +83,8 @@ def _right(column: int, numbers: Collection[int]) -> str:
 
 def figure(text: str, drawn: str, numbers: str) -> str:
     """Return a drawing with its caption, and the same in numbers for those who do not see it."""
+    image = f'<div role="img" aria-label="{escape(text, quote=True)}">{drawn}</div>'
     return (
-        f'<figure><figcaption>{escape(text)}</figcaption><div role="img" aria-label="{escape(text, quote=True)}">{drawn}</div>'
-        f"</figure><details><summary>The same in numbers</summary>{numbers}</details>"
+        f"<figure><figcaption>{escape(text)}</figcaption>{image}</figure>"
+        f"<details><summary>The same in numbers</summary>{numbers}</details>"
     )

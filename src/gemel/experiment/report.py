@@ -1,4 +1,4 @@
-"""Report: one self-contained page about one twin, for people: what is known, how it went, what is ahead, how far to trust it.
+"""Report: one self-contained page about a twin: what is known, how it went, what is ahead, how far to trust it.
 
 Everything is read through the twin, so the page shows what its reader may see and nothing else.
 """
@@ -23,7 +23,7 @@ from gemel.facts import DAY, HOUR, MINUTE, Time
 from gemel.intervention import Forecast, Metric
 from gemel.streams.check import SILENT
 from gemel.streams.clock import zone as zone_named
-from gemel.twintype import Signal, TwinType
+from gemel.twintype import Lever, Signal, TwinType
 
 SHOWN: Time = 3 * DAY
 AHEAD_H = 2.0
@@ -64,7 +64,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Subject:
-    """What the page is about: a twin's courses and doses as far as its reader may see them, and the page's time zone."""
+    """What the page is about: a twin's courses and doses as far as its reader may see them, and the time zone."""
 
     twin: Twin
     courses: Sequence[Course]
@@ -107,7 +107,14 @@ def page(twin: Twin, tell: Tell = quiet, timezone: str = "UTC") -> str:
     tell("reading", 1, 1)
     said = _forecast(seen, tell)
     tested = _tested(seen, tell)
-    parts = [_who(seen), _metrics(seen), _last_days(seen), _usual_day(seen), _ahead(seen, said), _came_true(seen, tested)]
+    parts = [
+        _who(seen),
+        _metrics(seen),
+        _last_days(seen),
+        _usual_day(seen),
+        _ahead(seen, said),
+        _came_true(seen, tested),
+    ]
     return _whole(seen, [*parts, _provenance(seen, timezone), _limits(seen)])
 
 
@@ -203,10 +210,10 @@ def _metrics(seen: Subject) -> str:
 
 def _metric(name: str, metric: Metric, values: np.ndarray) -> list[str]:
     value = float(metric.of(values))
-    target, sign = getattr(metric, "target", None), "≥" if metric.better == "higher" else "≤"
+    target, sign = metric.target, "≥" if metric.better == "higher" else "≤"
     wanted = "–" if target is None else f"{sign} {_number(target, metric.unit)}"
     met = target is not None and (value >= target if metric.better == "higher" else value <= target)
-    mark = "" if target is None else " ✓" if met else " ✗"
+    mark = "" if target is None else ", met" if met else ", not met"
     return [name.replace("_", " "), metric.label, _number(value, metric.unit), wanted + mark, metric.better]
 
 
@@ -234,13 +241,21 @@ def _last_days(seen: Subject) -> str:
     since = max(int(seen.main.at[-1]) - SHOWN, int(seen.main.at[0]))
     part, end = seen.main.since(since), int(seen.main.at[-1])
     lanes = [
-        (name, seen.type.levers[name], seen.type.levers[name].holds, seen.locals(at for at, _ in found), [v for _, v in found])
+        (name, seen.type.levers[name], seen.locals(at for at, _ in found), [value for _, value in found])
         for name in seen.doses if (found := _shown(seen, name, since, end))
     ]  # fmt: skip
     drawn = figures.last_days(part.name, part.port, seen.locals(part.at), part.values, seen.band, lanes)
     text = f"{_label(seen)} from {seen.clock(since)} to {seen.clock(end)}, and what was done"
-    head = ["from", "mean", "lowest", "highest", *(f"{lane.label or name} [{_given_unit(lane)}]" for name, lane, *_ in lanes)]
-    hours = table("Every three hours", head, _every_three_hours(seen, part, [name for name, *_ in lanes]), numbers=range(1, 9))
+    head = [
+        "from",
+        "mean",
+        "lowest",
+        "highest",
+        *(f"{lane.label or name} [{_given_unit(lane)}]" for name, lane, *_ in lanes),
+    ]
+    hours = table(
+        "Every three hours", head, _every_three_hours(seen, part, [name for name, *_ in lanes]), numbers=range(1, 9)
+    )
     return section("The last days", figure(text, figures.html_of(drawn, "last-days", first=True), hours))
 
 
@@ -255,8 +270,8 @@ def _shown(seen: Subject, lever: str, since: Time, end: Time) -> list[tuple[Time
     return [*rate, *inside, (end, (rate + inside)[-1][1])] if rate or inside else []
 
 
-def _given_unit(lever: Signal) -> str:
-    return f"last {lever.unit}" if getattr(lever, "holds", False) else lever.unit
+def _given_unit(lever: Lever) -> str:
+    return f"last {lever.unit}" if lever.holds else lever.unit
 
 
 def _every_three_hours(seen: Subject, part: Course, levers: Sequence[str]) -> list[list[str]]:
@@ -291,7 +306,7 @@ def _usual_day(seen: Subject) -> str:
 
 
 def _percentiles(seen: Subject) -> dict[int, np.ndarray]:
-    """Return percentiles over all days for each quarter of an hour, from what was read in it and half an hour around."""
+    """Return percentiles over all days per quarter of an hour, from what was read in it and the ones beside it."""
     local = seen.locals(seen.main.at)
     quarter = np.array([moment.hour * 4 + moment.minute // 15 for moment in local])
     found = {p: np.full(figures.QUARTERS, np.nan) for p in PERCENTILES}
@@ -331,8 +346,8 @@ def _came_true(seen: Subject, tested: dict[str, Any] | None) -> str:
     head += ["within 80 %", "within 95 %"]
     rows = [_row(f"{h} min", tested["horizons"][str(h)]) for h in HORIZONS]
     text = (
-        f"The twin walked through its own record again and foresaw each moment from what was known before it. Scored is "
-        f"the last {1 - SPLIT:.0%}. The typical error is the root mean square in {tested['unit']}; two simple rules "
+        f"The twin walked through its own record again and foresaw each moment from what was known before it. Scored "
+        f"is the last {1 - SPLIT:.0%}. The typical error is the root mean square in {tested['unit']}; two simple rules "
         f"stand beside it. Intervals are honest if about 80 % and 95 % of what came lies within them."
     )
     scores = table(f"{_label(seen)} as foreseen and as read", head, rows, numbers=range(1, 9))
@@ -393,8 +408,9 @@ def _whole(seen: Subject, parts: Sequence[str]) -> str:
     made = f"Made {seen.clock(seen.made_at)}. All times are {zone}, wherever this is read. Not a medical device."
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
-        f'<header><h1>{escape(seen.twin.id)}</h1><p>{escape(seen.type.name)} · {escape(made)}</p></header>'
+        f"<header><h1>{escape(seen.twin.id)}</h1><p>{escape(seen.type.name)} · {escape(made)}</p></header>"
         f"{''.join(parts)}</main><script>{SCRIPT}</script></body></html>\n"
     )

@@ -2,7 +2,8 @@
 
 Ranges, CV and the need for 70 % of 14 days: Battelino et al. 2019 (10.2337/dci19-0028). GMI: Bergenstal et al. 2018
 (10.2337/dc18-1581). LBGI and HBGI: Kovatchev et al. 2006 (10.2337/dc06-1085). GRI: Klonoff et al. 2023
-(10.1177/19322968221085273).
+(10.1177/19322968221085273). Targets are those for most adults with type 1 or 2 diabetes (10.2337/dci19-0028); older,
+frail and pregnant people have others.
 
 Every function takes glucose in mg/dL along the last axis, NaN where there is none, and how long each reading speaks for
 (`weights`, by default all the same); it returns NaN where nothing was read.
@@ -34,12 +35,13 @@ class Function(Protocol):
 
 @dataclass(frozen=True)
 class Metric:
-    """A number to compare lives by: its unit, which way is better, and how it is computed."""
+    """A number to compare lives by: its unit, which way is better, how it is computed, the target for most adults."""
 
     unit: str
     better: Literal["higher", "lower"]
     function: Function
     label: str = ""
+    target: float | None = None
 
 
 @dataclass(frozen=True)
@@ -182,17 +184,17 @@ def gri(glucose: np.ndarray, weights: Weights = None) -> np.ndarray:
 
 
 METRICS: MappingProxyType[str, Metric] = MappingProxyType({
-    "time_in_range": Metric("fraction", "higher", in_range, "70–180 mg/dL"),
+    "time_in_range": Metric("fraction", "higher", in_range, "70–180 mg/dL", 0.70),
     "time_in_tight_range": Metric("fraction", "higher", tight_range, "70–140 mg/dL"),
-    "time_below_range": Metric("fraction", "lower", below_range, "below 70 mg/dL"),
-    "time_very_low": Metric("fraction", "lower", very_low, "below 54 mg/dL"),
+    "time_below_range": Metric("fraction", "lower", below_range, "below 70 mg/dL", 0.04),
+    "time_very_low": Metric("fraction", "lower", very_low, "below 54 mg/dL", 0.01),
     "time_low": Metric("fraction", "lower", low, "54–69 mg/dL"),
     "time_high": Metric("fraction", "lower", high, "181–250 mg/dL"),
-    "time_very_high": Metric("fraction", "lower", very_high, "above 250 mg/dL"),
-    "time_above_range": Metric("fraction", "lower", above_range, "above 180 mg/dL"),
+    "time_very_high": Metric("fraction", "lower", very_high, "above 250 mg/dL", 0.05),
+    "time_above_range": Metric("fraction", "lower", above_range, "above 180 mg/dL", 0.25),
     "mean": Metric("mg/dL", "lower", mean, "mean glucose"),
     "sd": Metric("mg/dL", "lower", sd, "standard deviation"),
-    "cv": Metric("%", "lower", cv, "coefficient of variation"),
+    "cv": Metric("%", "lower", cv, "coefficient of variation", 36.0),
     "gmi": Metric("%", "lower", gmi, "glucose management indicator"),
     "lbgi": Metric("", "lower", lbgi, "low blood glucose index"),
     "hbgi": Metric("", "lower", hbgi, "high blood glucose index"),

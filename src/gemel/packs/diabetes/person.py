@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 
 from gemel.facts import MINUTE
-from gemel.model import Composite, Input, Sensor
 from gemel.intervention import Metric
+from gemel.model import Composite, Input, Sensor
 from gemel.packs.diabetes import modules
 from gemel.packs.diabetes.agents import ALARMS
 from gemel.packs.diabetes.guards import GUARDS
@@ -29,7 +29,6 @@ DYNAMICS = Composite(
     },
     sensors={"glucose": Sensor("sensor.glucose", "sensor.noise")},
 )
-
 
 
 def _along(function: Callable[..., np.ndarray], draws: np.ndarray) -> np.ndarray:
@@ -54,8 +53,8 @@ Person = TwinType(
         "carbs": Lever("g", 0, 1000, 0, "Carbohydrate"),
     },
     metrics={
-        name: Metric("glucose", metric.unit, metric.better, partial(_along, metric.function), metric.label)
-        for name, metric in METRICS.items()
+        name: Metric("glucose", own.unit, own.better, partial(_along, own.function), own.label, own.target)
+        for name, own in METRICS.items()
     },
     guards=GUARDS,
     alarms=ALARMS,
