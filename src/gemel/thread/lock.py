@@ -22,7 +22,7 @@ class StoreLock:
             holder = os.pread(self._fd, 200, 0).decode(errors="replace").strip() or "another process"
             os.close(self._fd)
             raise Unavailable(
-                f"the store {folder} is held by {holder}; stop that first, or open the store read-only"
+                f"the store {folder} is held by {holder}; stop that first, or, if it is a server, ask it over HTTP"
             ) from None
         except OSError:
             os.close(self._fd)

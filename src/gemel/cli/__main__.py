@@ -1,0 +1,5 @@
+"""`python -m gemel.cli` is `gemel`."""
+
+from gemel.cli.main import main
+
+main()
