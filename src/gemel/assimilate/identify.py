@@ -1,13 +1,14 @@
 """Offline identification: fit the constants of one individual to days of readings, `(belief, info)`.
 
 Adaptive multiple importance sampling (Cornuet et al. 2012, 10.1111/j.1467-9469.2011.00756.x) on the constants' log or
-logit scale. Each candidate is a row of one belief; all rows share the subject's draws, so that the likelihood, the sum of
-the ensemble filter's log scores, is smooth in the constants. The prior is how individuals differ. The likelihood is
+logit scale. Each candidate is a row of one belief; all rows share the subject's draws, so that the likelihood, the sum
+of the ensemble filter's log scores, is smooth in the constants. The prior is how individuals differ. The likelihood is
 tempered until the effective sample size is large enough: a temper below 1 means wider, never narrower, intervals.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -39,7 +40,7 @@ class Individual(Dynamics, Protocol):
 
 @dataclass(frozen=True)
 class Search:
-    """How hard to look: candidates per round (a power of two), members of each; readings of the first hours only settle it.
+    """How hard to look: candidates per round (a power of two), members of each; what is read in `settle` is not scored.
 
     `least` is the effective sample size below which the likelihood is tempered; `widen` how far proposals overreach.
     """
@@ -80,8 +81,8 @@ def identify(
     *belief* is the one row to begin from. Info, each (1,): per constant its posterior median (`NAME`), 90 % interval
     (`NAME.low`, `NAME.high`), spread on its scale (`NAME.sd`), `NAME.prior`, `NAME.prior_sd` and `NAME.shrinkage`, the
     posterior spread over the prior's (1: the readings say nothing of it); `ess`, `temper`, `gain` (log score of the
-    posterior median over the prior's), `scored` (readings); per signal `rmse30`, `rmse60` in replay, and `….before` at the
-    prior's median.
+    posterior median over the prior's), `scored` (readings); per signal `SIGNAL.rmse30`, `SIGNAL.rmse60` in replay, and with
+    `.before` those at the prior's median.
     """
     settings, search = settings or Filter(), search or Search()
     line = _Line(dynamics.varies)
@@ -173,7 +174,8 @@ class _Replay:
 
     def judged(self, point: np.ndarray) -> tuple[Belief, dict[str, np.ndarray]]:
         """Return the belief at the end with *point*, and how it did beside the prior's median."""
-        belief, scores, origins = self._rows(np.stack([np.zeros_like(point), point])), [], []
+        belief, scores = self._rows(np.stack([np.zeros_like(point), point])), []
+        origins: list[Belief] = []
         for cycle in self._readings:
             belief, info = step(self._dynamics, belief, cycle, self._plan, self._seed, self._settings)
             scores += self._scores(cycle, info)
@@ -215,7 +217,7 @@ class _Replay:
 
     def _around(self, at: Time) -> Sequence[Cycle]:
         times = [cycle.at for cycle in self._readings]
-        return self._readings[np.searchsorted(times, at - 4 * MINUTE) : np.searchsorted(times, at + 4 * MINUTE)]
+        return self._readings[bisect_left(times, at - 4 * MINUTE) : bisect_left(times, at + 4 * MINUTE)]
 
 
 def _fewer(belief: Belief, members: int) -> Belief:
@@ -255,7 +257,7 @@ def _weights(
 
 
 def _moments(draws: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weighted mean and covariance, its correlations shrunk by how few draws count (Ledoit & Wolf's target)."""
+    """Return the weighted mean and covariance, its correlations shrunk the more, the fewer draws count."""
     mean = weight @ draws
     off = draws - mean
     counted = 1.0 / (weight**2).sum()
@@ -278,9 +280,9 @@ def _to_line(value: float, span: Range) -> float:
 def _from_line(at: np.ndarray, span: Range) -> np.ndarray:
     if np.isinf(span.low):
         return at
-    if np.isinf(span.high):
-        return span.low + np.exp(at)
-    return span.low + (span.high - span.low) / (1.0 + np.exp(-at))
+    high = np.isinf(span.high)
+    found: np.ndarray = span.low + (np.exp(at) if high else (span.high - span.low) / (1.0 + np.exp(-at)))
+    return found
 
 
 def _one(value: float) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from gemel.assimilate import Learning, Residual, Spread
 from gemel.bank.foresight import Foresight
 from gemel.bank.replica import Followed, Replica
-from gemel.dynamics import Belief, Subject
+from gemel.dynamics import Belief
 from gemel.facts import Time
 
 
@@ -74,9 +74,17 @@ def restored(replica: Replica, note: bytes | None, later: Time | None, last: int
         return None
     if found.start != replica.start or (later is not None and later <= found.at + 59_999):
         return None
-    subject = Subject(replica.id, found.start, replica.attributes)
     values = {name: unpack(value) for name, value in found.values.items()}
+    if not _of_constants(replica, values):
+        return None
+    subject = replica.subject(found.start)
     return Followed(found.at, Belief((subject,), np.array([found.moment], np.int64), values), {})
+
+
+def _of_constants(replica: Replica, values: Mapping[str, np.ndarray]) -> bool:
+    """Return whether a belief was folded with the constants that are the twin's now."""
+    carried = {name: values[name].flat[0] for name in getattr(replica.type.dynamics, "varies", {}) if name in values}
+    return carried == {name: np.float32(value) for name, value in replica.constants.items()}
 
 
 def note_seq(note: bytes | None) -> int:

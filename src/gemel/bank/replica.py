@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from gemel.assimilate import Cycle, Filter, cycles, step
 from gemel.dynamics import Belief, Dose, Info, Plan, Reading, Seed, Subject
 from gemel.facts import HOUR, MINUTE, Fact, Time
 from gemel.twintype import TwinType
+
+RETURN: Time = HOUR
+"""Time constant with which a rate is expected back at its usual level."""
 
 DENSE = 24
 """How many of the latest beliefs are kept one by one; of older ones, one an hour."""
@@ -39,6 +43,7 @@ class Replica:
     readings: list[tuple[Time, str, float, str]] = field(default_factory=list)
     doses: list[tuple[Time, str, float, str]] = field(default_factory=list)
     sources: dict[str, int] = field(default_factory=dict)
+    personal: list[tuple[Time, int, dict[str, float]]] = field(default_factory=list)
     _withdrawn: set[str] = field(default_factory=set)
     _points: list[Followed] = field(default_factory=list)
 
@@ -48,11 +53,49 @@ class Replica:
             body = fact.body
             if fact.kind == "retracted/1":
                 self._withdraw(str(body["key"]))
-            elif fact.kind in ("observed/1", "acted/1") and body["key"] not in self._withdrawn:
-                entry = (fact.true_at, str(body["name"]), float(body["value"]), str(body["key"]))
-                insort(self.readings if fact.kind == "observed/1" else self.doses, entry)
-                self.sources[str(body["key"])] = fact.seq
-                self._forget(fact.true_at)
+            elif fact.kind == "personalised/1":
+                self._personalise(fact)
+            elif fact.kind in ("observed/1", "acted/1"):
+                self._add(fact, str(body["key"]))
+
+    def _add(self, fact: Fact, key: str) -> None:
+        if key in self._withdrawn or key in self.sources:
+            return
+        entry = (fact.true_at, str(fact.body["name"]), float(fact.body["value"]), key)
+        insort(self.readings if fact.kind == "observed/1" else self.doses, entry)
+        self.sources[key] = fact.seq
+        self._forget(fact.true_at)
+
+    def _personalise(self, fact: Fact) -> None:
+        """Take the constants of an adopted fit; where they are the latest, everything is folded anew with them."""
+        known = {seq for _, seq, _ in self.personal}
+        if not fact.body["adopted"] or fact.seq in known:
+            return
+        before = self.constants
+        values = {str(name): float(entry["value"]) for name, entry in fact.body["parameters"].items()}
+        insort(self.personal, (fact.true_at, fact.seq, values), key=lambda entry: entry[:2])
+        if self.constants != before:
+            self._points = []
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """Return the constants of the latest fit that was adopted, as far as this type still knows them."""
+        varies = getattr(self.type.dynamics, "varies", {})
+        return {name: value for name, value in self.personal[-1][2].items() if name in varies} if self.personal else {}
+
+    def subject(self, born: Time) -> Subject:
+        """Return who is modelled: the attributes given, and the constants that were fitted."""
+        return Subject(self.id, born, {**self.attributes, **self.constants})
+
+    def supposing(self, constants: Mapping[str, float], since: Followed) -> Replica:
+        """Return a copy with other constants, that goes on from *since* and is nobody's belief."""
+        moment = max([since.at, *(at for at, _, _ in self.personal)])
+        made = replace(self, personal=[*self.personal, (moment, sys.maxsize, dict(constants))], _points=[])
+        belief = since.belief
+        held = {name: np.full((1, belief.members), value, np.float32) for name, value in made.constants.items()}
+        subject = made.subject(belief.subjects[0].born)
+        made.start_from(replace(since, belief=replace(belief, subjects=(subject,), values={**belief.values, **held})))
+        return made
 
     def _withdraw(self, key: str) -> None:
         self._withdrawn.add(key)
@@ -105,11 +148,12 @@ class Replica:
         known = self._known(limit)
         yield known
         plan, belief = self.plan(since=int(known.belief.at[0])), known.belief
-        for cycle in self._cycles(known.at, until):
+        for cycle in self.cycles(known.at, until):
             belief, info = step(self.type.dynamics, belief, cycle, plan, self.seed, SETTINGS)
             yield self._keep(Followed(cycle.at, belief, info))
 
-    def _cycles(self, after: Time, until: Time | None) -> Sequence[Cycle]:
+    def cycles(self, after: Time, until: Time | None) -> Sequence[Cycle]:
+        """Return what sensors of the dynamics read after the minute of *after*, to *until*."""
         sensed = getattr(self.type.dynamics, "sensors", self.type.signals)
         fresh = self.read((after // MINUTE + 1) * MINUTE, None if until is None else until + 1)
         return cycles([reading for reading in fresh if reading.signal in sensed])
@@ -120,8 +164,20 @@ class Replica:
         if known:
             return known[-1]
         start = self.start or 0
-        subject = Subject(self.id, start, self.attributes)
-        return Followed(start - 1, self.type.dynamics.prior([subject], self.type.members, self.seed), {})
+        return Followed(start - 1, self.type.dynamics.prior([self.subject(start)], self.type.members, self.seed), {})
+
+    def start_from(self, followed: Followed) -> None:
+        """Go on from a belief that was folded before."""
+        self._keep(followed)
+
+    @property
+    def latest(self) -> Followed | None:
+        """Return the last belief that is still known, without folding any further."""
+        return self._points[-1] if self._points else None
+
+    def last_reading(self, signal: str) -> Time | None:
+        """Return when *signal* was read last."""
+        return next((entry[0] for entry in reversed(self.readings) if entry[1] == signal), None)
 
     def _keep(self, followed: Followed) -> Followed:
         """Keep the last hour's beliefs and one an hour before."""
@@ -139,6 +195,23 @@ class Replica:
         moved, _ = self.type.dynamics.advance(followed.belief, [plan], np.array([max(until, at)]), self.seed)
         return moved
 
+    def expected(self, since: Time, now: Time, length: Time) -> Plan:
+        """Return what was done from *since* to *now*, and rates going back, within an hour or so, to their usual level.
+
+        A rate that differs from a person's median is mostly a temporary one; the time constant is 60 min.
+        """
+        levers = [name for name, lever in self.type.levers.items() if lever.holds]
+        back = [dose for name in levers for dose in self._back(name, now, length)]
+        return [*self.plan(since, now + 1), *back]
+
+    def _back(self, lever: str, now: Time, length: Time) -> list[Dose]:
+        past = [(at, value) for at, name, value, _ in self.doses[: bisect_right(self.doses, (now, "\uffff"))] if name == lever]
+        if not past:
+            return []
+        usual, rate = _time_median(past, now), past[-1][1]
+        steps = range(RETURN // 4, int(min(length, 3 * RETURN)), RETURN // 4)
+        return [Dose(lever, usual + (rate - usual) * float(np.exp(-step / RETURN)), now + step) for step in steps if rate != usual]
+
     def usual(self, now: Time, length: Time) -> Plan:
         """Return the last day's doses, shifted to come again from *now* on: the plan of a usual day."""
         day = 24 * HOUR
@@ -146,3 +219,12 @@ class Replica:
         days = range(1, int(length // day) + 2)
         again = [Dose(d.lever, d.amount, d.at + k * day) for k in days for d in past]
         return sorted((d for d in again if now <= d.at < now + length), key=lambda d: d.at)
+
+
+def _time_median(rates: Sequence[tuple[Time, float]], now: Time) -> float:
+    """Return the rate that held for at least half of the time."""
+    held = np.diff([at for at, _ in rates], append=max(now, rates[-1][0]) + 1)
+    values = np.array([value for _, value in rates])
+    order = np.argsort(values)
+    share = np.cumsum(held[order]) / held.sum()
+    return float(values[order][np.searchsorted(share, 0.5)])

@@ -12,8 +12,9 @@ from gemel.intervention import Policy
 
 
 def rollout(
-    dynamics: Dynamics, belief: Belief, plans: Sequence[Plan], length: Time, seed: Seed, record: Sequence[str], every: Time
-) -> Trajectory:
+    dynamics: Dynamics, belief: Belief, plans: Sequence[Plan], length: Time, seed: Seed, record: Sequence[str],
+    every: Time,
+) -> Trajectory:  # fmt: skip
     """Return *record* every *every* ms for *length* ms; rows that share a subject share their noise."""
     until = belief.at + length
     _, trajectory = dynamics.advance(belief, plans, until, seed, record=record, every=every)

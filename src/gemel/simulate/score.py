@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import norm
 
 from gemel.intervention import LEVELS
 
@@ -23,6 +24,13 @@ def crps(quantiles: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def _weights() -> np.ndarray:
     edges = np.concatenate([[0.0], (np.array(LEVELS)[1:] + np.array(LEVELS)[:-1]) / 2, [1.0]])
     return np.diff(edges)
+
+
+def gaussian_crps(mean: np.ndarray, sd: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the continuous ranked probability score of normal forecasts (Gneiting & Raftery 2007, equation 21)."""
+    z = (truth - mean) / sd
+    found: np.ndarray = sd * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
+    return found
 
 
 def covered(quantiles: np.ndarray, truth: np.ndarray, share: float) -> np.ndarray:
