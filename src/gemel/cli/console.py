@@ -74,11 +74,8 @@ def signal_of(view: Twin, name: str | None) -> str:
 
 def say(as_json: bool, body: dict[str, Any], text: str | Callable[[], str]) -> None:
     """Print *body* as one JSON object, or *text* for people."""
-    if as_json:
-        written = json.dumps(_numbers(body), allow_nan=False, default=str)
-    else:
-        written = text if isinstance(text, str) else text()
-    sys.stdout.write(written + "\n")
+    spoken = text if isinstance(text, str) or as_json else text()
+    sys.stdout.write((json.dumps(_numbers(body), allow_nan=False, default=str) if as_json else str(spoken)) + "\n")
 
 
 def _numbers(value: Any) -> Any:
