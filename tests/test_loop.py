@@ -338,6 +338,17 @@ def test_what_a_guard_refuses_is_on_record_and_is_not_sent() -> None:
     assert world.sink.sent == []
 
 
+def test_on_the_way_to_a_low_insulin_may_be_paused_and_not_raised() -> None:
+    """Even if the rate that follows the pause is the usual one rounded up."""
+    world = World()
+    for value in range(120, 70, -7):
+        world.lily.record([item("glucose", value, world.clock.pass_time(5 * MINUTE))])
+    now = world.clock()
+    pause = Intervention("pause", (Dose("basal", 0.0, now), Dose("basal", 0.51, now + 30 * MINUTE)))
+    assert world.lily.propose(pause, "falling").status == "open"
+    assert world.proposed(1.2).reason.startswith("predicted low")
+
+
 def test_a_rejected_proposal_is_not_sent() -> None:
     """A person's no is enough."""
     world = World()

@@ -62,13 +62,16 @@ class Attendant:
         now, known = self.bank.now(), twin in self._paces
         pace = self._pace(twin)
         read = self._moving(twin, fresh if known else [*self._missed(twin), *fresh])
+        told = self._outcomes(twin, pace, read)
         if read:
-            self._score(twin, pace, read)
             self._assimilate(twin, pace)
         found = {**alarms.silent(self.bank.replica(twin), now), **alarms.diverged(pace.surprises)}
+        if read and not found:
+            self._foresee(twin, pace, now, told)
+        elif told:
+            self.bank.append(told)
         changed = self._watch(twin, pace, found)
         if read and not found:
-            self._foresee(twin, pace, now)
             changed |= self._sense(twin, pace, now)
             self._advise(twin, now)
             self._judge(twin, pace, now)
@@ -102,11 +105,9 @@ class Attendant:
         moves = {fact.seq: fact for fact in fresh if fact.kind in FOLDED}
         return [fact for _, fact in sorted(moves.items()) if {str(fact.body["name"])} & {*sensed, *twin_type.levers}]
 
-    def _score(self, twin: str, pace: Pace, read: Sequence[Fact]) -> None:
+    def _outcomes(self, twin: str, pace: Pace, read: Sequence[Fact]) -> list[Draft]:
         found = [self._outcome(twin, pace, fact) for fact in read if fact.kind == "observed/1"]
-        drafts = [draft for draft in found if draft is not None]
-        if drafts:
-            self.bank.append(drafts)
+        return [draft for draft in found if draft is not None]
 
     def _outcome(self, twin: str, pace: Pace, fact: Fact) -> Draft | None:
         reading = Reading(str(fact.body["name"]), float(fact.body["value"]), fact.true_at)
@@ -120,12 +121,16 @@ class Attendant:
                 pace.assimilated = followed.at
                 pace.surprises.extend(_surprises(followed))
 
-    def _foresee(self, twin: str, pace: Pace, now: Time) -> None:
-        for signal in self.bank.type_of(twin).band:
-            forecast = self.bank.forecast(twin, signal, HOURS, now)
-            cause = grounds(self.bank.replica(twin), signal, now)
-            draft = Draft(twin, "forecast/1", forecast.body(), forecast.made_at, "loop:forecast", cause)
-            pace.forecasts.append((self.bank.append([draft]).facts[0].seq, forecast))
+    def _foresee(self, twin: str, pace: Pace, now: Time, told: Sequence[Draft]) -> None:
+        """Forecast, and write that in one go with what is *told* besides: each append waits for the disk."""
+        made = [self.bank.forecast(twin, signal, HOURS, now) for signal in self.bank.type_of(twin).band]
+        drafts = [self._forecast_draft(twin, forecast, now) for forecast in made]
+        facts = self.bank.append([*told, *drafts]).facts[-len(made) :] if made else ()
+        pace.forecasts.extend((fact.seq, forecast) for fact, forecast in zip(facts, made, strict=True))
+
+    def _forecast_draft(self, twin: str, forecast: Forecast, now: Time) -> Draft:
+        cause = grounds(self.bank.replica(twin), forecast.signal, now)
+        return Draft(twin, "forecast/1", forecast.body(), forecast.made_at, "loop:forecast", cause)
 
     def _judge(self, twin: str, pace: Pace, now: Time) -> None:
         """Write what became of each action of the last day, once it has had its time."""

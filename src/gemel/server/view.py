@@ -64,7 +64,7 @@ def summary(seen: Twin, loop: Loop) -> s.TwinSummary:
     )  # fmt: skip
 
 
-def label(id: str) -> str:  # noqa: A002 - the field's word
+def label(id: str) -> str:
     """Return what to call a twin."""
     return id[:1].upper() + id[1:]
 

@@ -65,7 +65,7 @@ class Bedside:
     def _do(self, order: Order) -> None:
         amount = self.person.pump.command(order.lever, order.amount, order.at)
         lever = "bolus" if order.lever == "bolus" else "basal"
-        self.given.append(Order(lever, amount, max(order.at, self.person.now), order.id))
+        self.given.append(Order(lever, amount, max(order.at // MINUTE * MINUTE, self.person.now), order.id))
 
     def _behind(self, record: Record) -> str | None:
         """Return the id of the command that led to what was reported."""
@@ -83,7 +83,7 @@ def _dose(entry: Mapping[str, Any], now: Time) -> Dose:
     return Dose(str(entry["name"]), float(entry["value"]), max(int(entry["at"]), now))
 
 
-def _orders(id: str, doses: list[Dose]) -> list[Order]:  # noqa: A002 - the field's word
+def _orders(id: str, doses: list[Dose]) -> list[Order]:
     """Return what the pump is to do: the last basal rate of a segment stands for going back to the profile."""
     known = [dose for dose in doses if dose.lever in LEVERS]
     orders = [Order(dose.lever, float(dose.amount), dose.at, f"{id}#{i}") for i, dose in enumerate(known)]

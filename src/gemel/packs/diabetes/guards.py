@@ -25,6 +25,9 @@ BASAL_TIMES = 3.0
 BOLUS_SHARE = 0.25
 """One bolus never above this share of a usual day's insulin."""
 
+SMALLEST = 0.05
+"""Units that a pump gives in one step: less than that beyond usual is none, or a pause would fail on its rounded end."""
+
 ON_BOARD_SHARE = 0.3
 """Insulin on board, with what is proposed, never above this share of a usual day's insulin."""
 
@@ -62,7 +65,7 @@ def insulin_on_board(intervention: Intervention, situation: Situation) -> str | 
 
 def predicted_low(intervention: Intervention, situation: Situation) -> str | None:
     """Refuse more insulin than usual while a low is likely within the hour."""
-    if _extra(intervention.doses, situation) <= 0:
+    if _extra(intervention.doses, situation) < SMALLEST:
         return None
     forecast = situation.forecasts["glucose"]
     soon = [i for i, at in enumerate(forecast.at) if at - forecast.made_at <= HOUR]
@@ -75,7 +78,7 @@ def predicted_low(intervention: Intervention, situation: Situation) -> str | Non
 
 def sensor_trusted(intervention: Intervention, situation: Situation) -> str | None:
     """Refuse more insulin than usual on a stale or jumping sensor."""
-    if _extra(intervention.doses, situation) <= 0:
+    if _extra(intervention.doses, situation) < SMALLEST:
         return None
     readings = situation.readings.get("glucose", ())
     if not readings or situation.now - readings[-1].at > STALE_MIN * MINUTE:
