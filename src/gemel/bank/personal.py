@@ -114,7 +114,7 @@ class Fit:
 
 
 def personalise(
-    bank: Bank, id: str, days: float, by: str, now: Time, tell: Progress, search: Search | None = None  # noqa: A002 - the field's word
+    bank: Bank, id: str, days: float, by: str, now: Time, tell: Progress, search: Search | None = None
 ) -> Fit:  # fmt: skip
     """Return the fit of the last *days*, on record as `personalised/1`."""
     replica = bank.replica_known_by(id, None)
