@@ -478,7 +478,7 @@ def main() -> None:
         return
     app.state.speed = 0.0 if options.hold else options.speed
     listening = socket.create_server(("127.0.0.1", options.port))
-    print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)  # noqa: T201
+    print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)).run(
         [listening]
     )

@@ -43,7 +43,7 @@ _ROOMS = {
 """Where each name comes from. It is fetched when first asked for: the numerics take a second, `gemel --help` none."""
 
 _WHERE = {name: room for room, names in _ROOMS.items() for name in names}
-__all__ = ["streams", *_WHERE]  # noqa: PLE0604 - all of them are texts
+__all__ = ["streams", *_WHERE]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from gemel.errors import BadInput
@@ -66,5 +66,5 @@ def time_of(when: Time | float | str | datetime, *, what: str = "time") -> Time:
 
 def iso(when: Time) -> str:
     """Return *when* as ISO 8601 in UTC."""
-    text = datetime.fromtimestamp(when / 1000, timezone.utc).isoformat(timespec="milliseconds")
+    text = datetime.fromtimestamp(when / 1000, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z").replace(".000Z", "Z")

@@ -106,7 +106,8 @@ class Past:
         times, amounts = self._doses[lever]
         total = np.concatenate([[0.0], np.cumsum(amounts)])
         first, last = self._window(times, at, minutes)
-        return total[last] - total[first]
+        given: np.ndarray = total[last] - total[first]
+        return given
 
     def exposures(self, at: np.ndarray) -> np.ndarray:
         """Return the amount of each exposure over the last 0–30, 30–60, 60–120 and 120–240 min."""

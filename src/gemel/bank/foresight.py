@@ -64,7 +64,8 @@ class Foresight:
     def quantiles(self, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
         """Return quantiles (level, n, AHEAD) around *mean*."""
         known = self.spread or spread(np.full((1, AHEAD), np.nan), np.ones((1, AHEAD)), np.ones(1))
-        return mean[None] + known.quantiles[:, None, :] * self._factors()[:, None, :] * sd[None]
+        stated: np.ndarray = mean[None] + known.quantiles[:, None, :] * self._factors()[:, None, :] * sd[None]
+        return stated
 
     def _factors(self) -> np.ndarray:
         """Return how much wider each level stands (level, AHEAD): inner ones by the 80 % interval, outer by the 95 %."""
@@ -94,18 +95,16 @@ class Walk:
 
     def along(self, record: Record, tell: Callable[[int], object] = lambda done: None) -> Walked:
         """Foresee every origin of *record* that has not been yet; earlier ones must be the ones walked before."""
-        first = len(self.mean)
-        mean, quantiles = [self.mean], [self.quantiles]
-        for k in range(first, len(record.at)):
+        for k in range(len(self.mean), len(record.at)):
             self._meet(record, k)
             if self._fitted is None or record.at[k] - self._fitted >= REFIT:
                 self._refit(record, k)
             row = slice(k, k + 1)
             corrected = self.foresight.mend(record.features[row], record.said[row])
             stated = self.foresight.quantiles(corrected, record.sd[row])
-            self.mean, self.quantiles = _grown(self.mean, corrected, 0), _grown(self.quantiles, stated, 1)
+            self.mean = np.concatenate([self.mean, corrected])
+            self.quantiles = np.concatenate([self.quantiles, stated], axis=1)
             tell(k)
-        del mean, quantiles
         return Walked(record, self.mean[: len(record.at)], self.quantiles[:, : len(record.at)])
 
     def _refit(self, record: Record, k: int) -> None:
@@ -129,10 +128,6 @@ class Walk:
             missed80 = not stated[1] <= truth <= stated[-2]
             missed95 = not stated[0] <= truth <= stated[-1]
             self.foresight.adapt(np.array([step]), np.array([missed80], float), np.array([missed95], float))
-
-
-def _grown(rows: np.ndarray, more: np.ndarray, axis: int) -> np.ndarray:
-    return np.concatenate([rows, more], axis=axis)
 
 
 def mended(forecast: Forecast, foresight: Foresight, features: np.ndarray, said: np.ndarray, sd: np.ndarray, low: float, high: float) -> Forecast:

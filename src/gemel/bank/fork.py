@@ -29,7 +29,7 @@ class Fork:
     usual: Callable[[Time, Time], Plan]
     seed: Seed
     admit: Callable[[str], object]
-    scenario: Scenario = Scenario("as usual")
+    scenario: Scenario = Scenario("as usual")  # noqa: RUF009 - frozen
 
     @property
     def now(self) -> Time:

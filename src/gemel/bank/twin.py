@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gemel.bank.fork import Fork
 from gemel.bank.intake import drafts
+from gemel.bank.personal import Fit, Progress, personalise
 from gemel.bank.proposals import Proposal
-from gemel.consent import Grant, grant_body
+from gemel.bank.replica import Followed
+from gemel.consent import ALL, GRANTED, REVOKED, Grant, grant_body, revocation_body
 from gemel.dynamics import Reading
 from gemel.errors import BadInput, NotFound, Refused
 from gemel.facts import HOUR, MINUTE, Draft, Fact, Time, time_of
@@ -89,14 +91,19 @@ class Twin:
 
     def grant(self, *, to: str, purpose: str, until: Time | str | None = None, bounds: Mapping[str, float] | None = None,
               **verbs: str | Sequence[str]) -> tuple[Grant, ...]:  # fmt: skip
-        """Allow *to* what each verb names, as in `read="*", propose="basal"`; return the grants, to revoke by id."""
+        """Allow *to* what each verb names, as in `read="*", propose="basal"`; return the grants, to revoke by id.
+
+        Whoever may propose may try it on a copy first: `propose` brings `fork` along, as a grant of its own.
+        """
         self._holder_only("grant")
+        if "propose" in verbs:
+            verbs = {"fork": ALL, **verbs}
         expires = None if until is None else _time(until)
         made = tuple(
             Grant(self.id, to, purpose, (verb,), (names,) if isinstance(names, str) else tuple(names), expires, dict(bounds or {}))
             for verb, names in verbs.items()
         )
-        self._say(*[("granted/1", grant_body(grant), ()) for grant in made])
+        self._say(*[(GRANTED, grant_body(grant), ()) for grant in made])
         return made
 
     def revoke(self, grant_id: str) -> None:
@@ -104,7 +111,7 @@ class Twin:
         self._holder_only("revoke")
         if grant_id not in {grant.id for grant in self.bank.grants(self.id)}:
             raise NotFound(f"no grant {grant_id!r} on {self.id}")
-        self._say(("revoked/1", {"grant": grant_id}, ()))
+        self._say((REVOKED, revocation_body(grant_id), ()))
 
     def _holder_only(self, what: str) -> None:
         if self.actor != self.bank.holder(self.id):
@@ -120,7 +127,16 @@ class Twin:
     def forecast(self, signal: str, hours: float, now: Time | None = None) -> Forecast:
         """Return quantiles of what *signal* will read over the next *hours*, from all that is known now."""
         self._require("read", signal)
-        return self.bank.forecast(self.id, signal, hours, self.bank.now() if now is None else now)
+        said = self.bank.forecast(self.id, signal, hours, self.bank.now() if now is None else now)
+        return replace(said, note=self.bank.calibration(self.id, signal))
+
+    def belief(self) -> Followed:
+        """Return what is believed after the last reading."""
+        self._require("read", ALL)
+        found = self.bank.followed(self.id)
+        if not found:
+            raise NotFound(f"nothing is known of {self.id} yet: import a record or connect a stream")
+        return found[-1]
 
     def situation(self, now: Time | None = None) -> Situation:
         """Return what agents and guards look at."""
@@ -134,6 +150,17 @@ class Twin:
             raise NotFound(f"fact {seq} is not of {self.id}")
         self._require("read", str(fact.body.get("name") or fact.body.get("signal") or "*"))
         return fact
+
+    # learning
+
+    def personalise(self, days: float = 3, tell: Progress = lambda what, done, whole: None) -> Fit:
+        """Fit this individual's constants to the last *days*, hold out the end of them, and adopt only what holds there.
+
+        Whether adopted or not, the fit is on record as `personalised/1`.
+        """
+        self._require("read", ALL)
+        self._require("write", ALL)
+        return personalise(self.bank, self.id, days, self.actor, self.bank.now(), tell)
 
     # trying, proposing, deciding
 
@@ -160,7 +187,7 @@ class Twin:
         if refusal is not None:
             guard, reason = refusal
             verdict = {"proposal": fact.seq, "verdict": "refused", "reason": f"{guard}: {reason}"}
-            self._say(("decided/1", verdict, (fact.seq,)), by=f"guard:{guard}")
+            self._settle(fact.seq, verdict, f"guard:{guard}")
         return self.bank.proposal(self.id, fact.seq)
 
     def _acceptable(self, intervention: Intervention) -> None:
@@ -176,18 +203,28 @@ class Twin:
         return self.bank.proposals(self.id)
 
     def decide(self, seq: int, approve: bool, note: str = "") -> Proposal:
-        """Approve or reject an open proposal; approving asks the gate for `act` and the guards once more."""
+        """Approve or reject an open proposal; approving asks the gate for `act` and the guards once more.
+
+        What was to begin before it was approved begins then.
+        """
         proposal = self.bank.proposal(self.id, seq)
         if proposal.status != "open":
             raise Refused(f"proposal {seq} is {proposal.status}, not open")
-        for dose in proposal.intervention.doses:
+        intervention = proposal.intervention.starting(self.bank.now())
+        for dose in intervention.doses:
             self._require("act", dose.lever, float(dose.amount))
-        refusal = self.bank.guarded(self.id, proposal.intervention) if approve else None
+        refusal = self.bank.guarded(self.id, intervention) if approve else None
         verdict = "rejected" if not approve else "approved" if refusal is None else "refused"
         reason = note if refusal is None else f"{refusal[0]}: {refusal[1]}"
-        body: dict[str, Any] = {"proposal": seq, "verdict": verdict, "reason": reason}
-        self._say(("decided/1", body, (seq,)), by=self.actor if refusal is None else f"guard:{refusal[0]}")
+        body: dict[str, Any] = {"proposal": seq, "verdict": verdict, "reason": reason, "purpose": self.purpose, "intervention": intervention.body()}
+        self._settle(seq, body, self.actor if refusal is None else f"guard:{refusal[0]}")
         return self.bank.proposal(self.id, seq)
+
+    def _settle(self, seq: int, body: Mapping[str, Any], by: str) -> None:
+        """Decide a proposal once: of two who decide at the same time, the second is refused."""
+        draft = Draft(self.id, "decided/1", body, self.bank.now(), by, (seq,), key=f"decided|{seq}")
+        if not self.bank.append([draft]).facts:
+            raise Refused(f"proposal {seq} was decided meanwhile")
 
     def _say(self, *facts: tuple[str, Mapping[str, Any], tuple[int, ...]], by: str | None = None) -> tuple[Fact, ...]:
         now = self.bank.now()

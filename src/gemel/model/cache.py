@@ -12,13 +12,17 @@ import jax
 
 def remember_compilations() -> None:
     """Let JAX keep compiled kernels (GEMEL_CACHE, or the user's cache folder), unless it was told where already."""
-    if jax.config.jax_compilation_cache_dir is not None:
+    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]  # made by jax at run time
         return
     cache = _folder()
     mend(cache)
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    settings = {
+        "jax_compilation_cache_dir": str(cache),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)  # type: ignore[no-untyped-call]  # jax leaves it untyped
 
 
 def _folder() -> Path:

@@ -199,7 +199,7 @@ class Composite:
             known = self.wiring.complete(values)
             return self.wiring.changes(known), self.wiring.noise(known)
 
-        jax.eval_shape(every_rule, {name: jax.ShapeDtypeStruct((1, 1), np.float32) for name in names})
+        jax.eval_shape(every_rule, {name: np.ones((1, 1), np.float32) for name in names})
 
     def _check_balances(self) -> None:
         """Evaluate each declared balance near the prior's start, other modules' outputs at 1; refuse one that does not close."""

@@ -35,7 +35,7 @@ def basal_rate(foreseen: Array, sensitivity: Array, on_board: Array, usual: Arra
     return np.where(np.asarray(foreseen) < settings.suspend, 0.0, rate)
 
 
-def advise(situation: Situation, settings: Settings = Settings()) -> Sequence[tuple[Intervention, str]]:  # noqa: B008 - frozen
+def advise(situation: Situation, settings: Settings = Settings()) -> Sequence[tuple[Intervention, str]]:
     """Return a temporary basal segment where the forecast asks for one, with its reason."""
     forecast = situation.forecasts["glucose"]
     index = [i for i, at in enumerate(forecast.at) if at - forecast.made_at <= 60 * MINUTE]

@@ -62,5 +62,5 @@ Person = TwinType(
     explains=("insulin.on_board", "insulin.excess", "meal.on_board", "glucose.lowering", "glucose.raising"),
     exposures={"insulin": ("bolus", "basal"), "carbs": ("carbs",)},
     band={"glucose": (70.0, 180.0)},
-    members=128,
+    members=256,
 )
