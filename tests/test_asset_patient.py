@@ -84,11 +84,11 @@ def test_fifteen_subjects_of_2017_are_replayed_with_the_fault_of_2017() -> None:
 
 
 def test_simglucose_steps_the_same() -> None:
-    """Five hours, a meal during a meal, and three subjects of unlike age: what simglucose's own code gives."""
+    """Five hours, a meal during a meal, and subjects whose stomachs empty at a sudden pace: what simglucose's own code gives."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         them = pytest.importorskip("simglucose.patient.t1dpatient")
-    names, minutes = ("adult#001", "adolescent#005", "child#008"), 300
+    names, minutes = ("adult#001", "adolescent#010", "child#007"), 300
     meals, boluses = {10: 45.0, 14: 7.5, 120: 3.0}, {5: 1.5, 122: 0.3}
     ours = glucose_of(names, meals, boluses, minutes)
     for i, name in enumerate(names):

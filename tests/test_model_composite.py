@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from scipy.linalg import expm
 
 from gemel.dynamics import Belief, Dose, Dynamics, Subject
 from gemel.errors import NotFound
@@ -137,6 +138,39 @@ def test_a_smooth_composite_follows_scipy() -> None:
     oracle = solve_ivp(slope, (0, 240), start, rtol=1e-10, atol=1e-10).y[:, -1]
     moved, _ = smooth.advance(belief, [[]], np.array([240 * MINUTE]), 1)
     assert [float(moved.values[name][0, 0]) for name in names] == pytest.approx(list(oracle), rel=2e-6)
+
+
+@pytest.mark.parametrize("back", [0.0, 0.3], ids=["ahead of the rest", "coupled to the rest"])
+def test_a_module_of_a_finer_scale_takes_shorter_steps(back: float) -> None:
+    """A fast pool that feeds a slow one, and may be fed by it, is as SciPy has it; in steps of a minute it is not."""
+
+    def pools(scale: str) -> Composite:
+        reads = {"slow.level": "L"} if back else {}
+        returned = (lambda v: back * v["slow.level"]) if back else (lambda v: 0.0)
+        fast = Module(
+            "fast",
+            {"fast.level": State("L", 5.0)},
+            reads=reads,
+            change=lambda v: {"fast.level": returned(v) - v["fast.level"]},
+            scale=scale,
+        )
+        slow = Module(
+            "slow",
+            {"slow.level": State("L", 0.0)},
+            reads={"fast.level": "L"},
+            change=lambda v: {"slow.level": v["fast.level"] - (0.01 + back) * v["slow.level"]},
+        )
+        return Composite([fast, slow], {}, {})
+
+    def after(scale: str, minutes: int) -> float:
+        belief = pools(scale).prior([Subject("a", 0)], 1, 1)
+        moved, _ = pools(scale).advance(belief, [[]], np.array([minutes * MINUTE]), 1)
+        return float(moved.values["slow.level"][0, 0])
+
+    matrix = np.array([[-1.0, back], [1.0, -0.01 - back]])
+    exact = float((expm(matrix * 3) @ [5.0, 0.0])[1])
+    assert after("5 s", 3) == pytest.approx(exact, rel=5e-4)
+    assert after("1 min", 3) != pytest.approx(exact, rel=2e-3)
 
 
 def test_the_example_of_two_modules_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,7 @@
-"""The compiled step: fixed-step Runge-Kutta 4 for the drift, Euler-Maruyama for the noise, many twins at once."""
+"""The compiled step: fixed-step Runge-Kutta 4 for the drift, Euler-Maruyama for the noise, many twins at once.
+
+A step is a minute; modules that declare a shorter `scale` take shorter ones.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gemel.facts import MINUTE
 from gemel.model.cache import remember_compilations
 from gemel.model.module import Module, Rule, Values
 from gemel.model.wiring import Wiring
+from gemel.units import duration
 
 MATCHED = 8
 """Members from which on noise is matched in mean and variance."""
@@ -45,7 +50,7 @@ class Kernel:
         states = {name: state for module in wiring.modules for name, state in module.states.items()}
         self._states = tuple(sorted(states))
         self._bounds = {name: (state.low, state.high) for name, state in states.items()}
-        self._noisy: tuple[str, ...] | None = None
+        self._finer, self._steps = _finer(wiring)
         self.run = jax.jit(self._run, static_argnames=("record", "every"))
         self.complete = jax.jit(lambda values: wiring.complete({**self._constants, **values}))
         self.sense = jax.jit(partial(self._sense, sensors=dict(sensors)))
@@ -103,7 +108,7 @@ class Kernel:
         acting = {name: doses[name][i] for name in self._impulses}
         others = {**self._constants, **values, **held, **acting}
         states = self._jump({name: values[name] for name in self._states}, others)
-        moved = self._shake(self._rk4(states, others), others, keys, start + i)
+        moved = self._shake(self._flow(states, others), others, keys, start + i)
         bounded = {name: jnp.clip(value, *self._bounds[name]) for name, value in moved.items()}
         return {name: jnp.where(active, {**bounded, **held}.get(name, value), value) for name, value in values.items()}
 
@@ -122,19 +127,34 @@ class Kernel:
     def _quiet(self, values: Values) -> dict[str, Array]:
         return {name: jnp.float32(0.0) for name in self._impulses}
 
-    def _rk4(self, states: dict[str, Array], others: Values) -> dict[str, Array]:
-        def slope(at: dict[str, Array]) -> dict[str, Array]:
-            found = self._wiring.changes(self._wiring.complete({**others, **at}))
+    def _flow(self, states: dict[str, Array], others: Values) -> dict[str, Array]:
+        """Return states a minute on: finer modules in steps of their own, then the rest, which sees where those were."""
+        rest = {name: states[name] for name in states if name not in self._finer}
+        finer = {name: states[name] for name in self._finer}
+        path = [finer]
+        for _ in range(2):
+            for _ in range(self._steps // 2):
+                finer = self._rk4(finer, [{**others, **rest}] * 3, 1.0 / self._steps)
+            path.append(finer)
+        return {**self._rk4(rest, [{**others, **at} for at in path], 1.0), **finer}
+
+    def _rk4(self, states: dict[str, Array], others: Sequence[Values], length: float) -> dict[str, Array]:
+        """Return *states* a *length* of minutes on; *others* is what else there is at the start, middle and end of it."""
+
+        def slope(at: dict[str, Array], beside: Values) -> dict[str, Array]:
+            found = self._wiring.changes(self._wiring.complete({**beside, **at}))
             return {name: found.get(name, jnp.float32(0.0)) for name in at}
 
-        def along(direction: dict[str, Array], length: float) -> dict[str, Array]:
-            return {name: states[name] + length * direction[name] for name in states}
+        def along(direction: dict[str, Array], reach: float) -> dict[str, Array]:
+            return {name: states[name] + reach * direction[name] for name in states}
 
-        k1 = slope(states)
-        k2 = slope(along(k1, 0.5))
-        k3 = slope(along(k2, 0.5))
-        k4 = slope(along(k3, 1.0))
-        return {n: states[n] + (k1[n] + 2.0 * (k2[n] + k3[n]) + k4[n]) / 6.0 for n in states}
+        if not states:
+            return {}
+        k1 = slope(states, others[0])
+        k2 = slope(along(k1, 0.5 * length), others[1])
+        k3 = slope(along(k2, 0.5 * length), others[1])
+        k4 = slope(along(k3, length), others[2])
+        return {n: states[n] + length * (k1[n] + 2.0 * (k2[n] + k3[n]) + k4[n]) / 6.0 for n in states}
 
     def _shake(self, moved: dict[str, Array], others: Values, keys: Array, minute: Array) -> dict[str, Array]:
         size = self._wiring.noise(self._wiring.complete({**others, **moved}))
@@ -143,6 +163,20 @@ class Kernel:
         members = next(iter(moved.values())).shape[1]
         draws = _normal(keys, minute, len(size), members)
         return {**moved, **{name: moved[name] + size[name] * draws[:, i] for i, name in enumerate(sorted(size))}}
+
+
+def _finer(wiring: Wiring) -> tuple[tuple[str, ...], int]:
+    """Return the states that need steps shorter than a minute, and how many: of modules whose `scale` is shorter.
+
+    Where such a module depends on the states of slower ones, all of them take its steps.
+    """
+    fast = [module for module in wiring.modules if module.change is not None and duration(module.scale) < MINUTE]
+    if not fast:
+        return (), 2
+    steps = 2 * -(-MINUTE // (2 * min(duration(module.scale) for module in fast)))
+    moving = {name for module in wiring.modules if module not in fast for name in (*module.states, *module.outputs)}
+    coupled = any(name in moving for module in fast for name in module.reads)
+    return tuple(sorted(name for module in (wiring.modules if coupled else fast) for name in module.states)), steps
 
 
 def _normal(keys: Array, minute: Array, kinds: int, members: int) -> Array:

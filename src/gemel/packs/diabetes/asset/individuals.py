@@ -71,7 +71,7 @@ def parameters_of(name: str) -> Mapping[str, float]:
     raise unknown("virtual subject", name, [*table(), *(f"{group}~N" for group in GROUPS)])
 
 
-def subject(name: str, born: Time = 0, id: str | None = None) -> Subject:  # noqa: A002
+def subject(name: str, born: Time = 0, id: str | None = None) -> Subject:
     """Return the subject of that *name* for `Dynamics.prior`, its parameters as attributes."""
     values = parameters_of(name)
     return Subject(id or name, born, {letter: values[letter] for letter in UNITS})

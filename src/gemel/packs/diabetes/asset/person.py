@@ -179,7 +179,7 @@ class VirtualPerson:
     """One virtual person, live: what her devices report, and a pump that takes commands and acts on her body."""
 
     def __init__(
-        self, name: str, seed: Seed, start: Time, *, id: str | None = None,  # noqa: A002
+        self, name: str, seed: Seed, start: Time, *, id: str | None = None,
         habits: Habits | None = None, cgm: CGM | None = None, pump: PumpModel = MODELS["Insulet"], offset: Time = 0,
     ) -> None:  # fmt: skip
         self._household = Household(
