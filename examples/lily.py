@@ -59,27 +59,30 @@ stage_broker()
 import gemel as gm
 from gemel.packs import diabetes
 
-bank = gm.Bank.open("family.gemel")                        # a folder
-lily = bank.create(diabetes.Person, "lily", by="sarah")    # sarah holds the keys
-lily.load(gm.streams.nightscout("entries.json", "treatments.json"))   # historical
-lily.listen(gm.streams.mqtt("mqtt://localhost", "lily/#"))            # real-time
+bank = gm.Bank.open("family.gemel")  # a folder
+lily = bank.create(diabetes.Person, "lily", by="sarah")  # sarah holds the keys
+lily.load(gm.streams.nightscout("entries.json", "treatments.json"))  # historical
+lily.listen(gm.streams.mqtt("mqtt://localhost", "lily/#"))  # real-time
 lily.act_through(diabetes.Pump("mqtt://localhost", "lily/pump"))
 lily.grant(to="dr-lee", purpose="care", read="*", propose="basal", until="2027-01-01")
 
-fit = lily.personalise(days=3)                             # posterior, diagnostics, how well it replays
+fit = lily.personalise(days=3)  # posterior, diagnostics, how well it replays
 seen = bank.find("lily", by="dr-lee", purpose="care")
-print(seen.forecast("glucose", hours=2))                   # quantiles, with their past calibration
+print(seen.forecast("glucose", hours=2))  # quantiles, with their past calibration
 
-result = gm.compare(seen.fork("as usual"),
-                    seen.fork("bolus 15 min earlier").suppose(diabetes.bolus_lead("15 min")),
-                    seen.fork("closed loop").suppose(diabetes.ArtificialPancreas()),
-                    metric="time_in_range", hours=24)      # paired draws, effect and interval
+result = gm.compare(
+    seen.fork("as usual"),
+    seen.fork("bolus 15 min earlier").suppose(diabetes.bolus_lead("15 min")),
+    seen.fork("closed loop").suppose(diabetes.ArtificialPancreas()),
+    metric="time_in_range",
+    hours=24,
+)  # paired draws, effect and interval
 # *****
 print(fit)
 print(result)
 try:
     # *****
-    seen.propose(result.best, why="less time above range")     # guard, consent, approval, pump, outcome
+    seen.propose(result.best, why="less time above range")  # guard, consent, approval, pump, outcome
     # *****
 except gm.GemelError as refusal:
     print("refused:", refusal)
@@ -90,7 +93,7 @@ for proposal in lily.proposals():
 threading.Timer(SHOWN_S, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 
 # *****
-gm.live(bank)                                              # the loop
+gm.live(bank)  # the loop
 # *****
 for proposal in lily.proposals():
     print(f"proposal {proposal.seq}: {proposal.status}")

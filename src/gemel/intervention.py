@@ -51,7 +51,10 @@ class Forecast:
         )
 
     def __str__(self) -> str:
-        lines = [f"{self.signal} [{self.unit}] from {iso(self.made_at)}", "time                  median   80 % interval"]
+        lines = [
+            f"{self.signal} [{self.unit}] from {iso(self.made_at)}",
+            "time                  median   80 % interval",
+        ]
         for i in range(2, len(self.at), 3):
             low, mid, high = (self.at_level(level)[i] for level in (0.1, 0.5, 0.9))
             lines.append(f"{iso(self.at[i]):20}  {mid:6.0f}   {low:.0f} to {high:.0f}")

@@ -22,7 +22,9 @@ def factor(source: str, target: str) -> float:
     try:
         return float(_registry.Quantity(1.0, source).to(target).magnitude)
     except pint.DimensionalityError:
-        raise BadInput(f"cannot turn {source!r} into {target!r}: {dimension(source)} is not {dimension(target)}") from None
+        raise BadInput(
+            f"cannot turn {source!r} into {target!r}: {dimension(source)} is not {dimension(target)}"
+        ) from None
     except (pint.UndefinedUnitError, pint.errors.DefinitionSyntaxError, AttributeError, TypeError, ValueError):
         raise BadInput(f"unknown unit in {source!r} or {target!r}") from None
 

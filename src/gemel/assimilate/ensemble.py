@@ -49,7 +49,12 @@ def condition(
 
 @partial(jax.jit, static_argnames=("ranges", "settings"))
 def _update(
-    values: dict[str, Array], mean: Array, sd: Array, reading: Array, ranges: tuple[tuple[str, Range], ...], settings: Filter
+    values: dict[str, Array],
+    mean: Array,
+    sd: Array,
+    reading: Array,
+    ranges: tuple[tuple[str, Range], ...],
+    settings: Filter,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return the values of all members after one scalar reading per twin, in logs where a range is soft."""
     members = mean.shape[1]

@@ -78,7 +78,9 @@ def learn(lessons: Sequence[Lessons], settings: Learning) -> Residual | None:
     scale = np.where(scale > 0, scale, 1.0)
     basis = _basis(np.clip((features - centre) / scale, -settings.limit, settings.limit), settings)
     p = features.shape[1]
-    penalty = np.concatenate([[1.0], np.full(p, settings.shrink_linear), np.full(settings.random, settings.shrink_random)])
+    penalty = np.concatenate(
+        [[1.0], np.full(p, settings.shrink_linear), np.full(settings.random, settings.shrink_random)]
+    )
     weights = np.column_stack([_ridge(basis, error[:, i], weight, penalty) for i in range(len(ANCHORS))])
     rows = np.isfinite(error).sum(axis=0)
     return Residual(centre, scale, weights * rows / (rows + settings.trust_after), settings)

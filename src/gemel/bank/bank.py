@@ -54,7 +54,9 @@ def wall_clock() -> Time:
 class Bank:
     """A versioned repository of twins over one thread; `clock` is the only source of "now"."""
 
-    def __init__(self, thread: Thread, clock: Clock = wall_clock, types: Mapping[str, TwinType] | None = None, seed: Seed = 0) -> None:
+    def __init__(
+        self, thread: Thread, clock: Clock = wall_clock, types: Mapping[str, TwinType] | None = None, seed: Seed = 0
+    ) -> None:
         self.thread, self.now, self.seed = thread, clock, seed
         self.types = dict(installed() if types is None else types)
         self.gate = Gate(thread, clock, self.grants, self.holder)
@@ -73,7 +75,9 @@ class Bank:
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, url: str, clock: Clock = wall_clock, types: Mapping[str, TwinType] | None = None, readonly: bool = False) -> Bank:
+    def open(
+        cls, url: str, clock: Clock = wall_clock, types: Mapping[str, TwinType] | None = None, readonly: bool = False
+    ) -> Bank:
         """Open the bank in a folder, made if need be."""
         return cls(open_thread(url, readonly=readonly), clock, types)
 
@@ -95,7 +99,9 @@ class Bank:
 
     # twins
 
-    def create(self, twin_type: TwinType | str, id: str, *, by: str, attributes: Mapping[str, float] | None = None) -> Twin:
+    def create(
+        self, twin_type: TwinType | str, id: str, *, by: str, attributes: Mapping[str, float] | None = None
+    ) -> Twin:
         """Make a twin; *by* becomes its holder, who alone grants."""
         name = twin_type if isinstance(twin_type, str) else twin_type.name
         if not isinstance(twin_type, str):
@@ -252,7 +258,9 @@ class Bank:
                 self._said[id, signal] = held
             return held[2]
 
-    def _foretold(self, replica: Replica, signal: str, length: Time, now: Time, foresight: Foresight | None) -> Forecast:
+    def _foretold(
+        self, replica: Replica, signal: str, length: Time, now: Time, foresight: Foresight | None
+    ) -> Forecast:
         port, belief, last = replica.type.signals[signal], self.belief_at(replica.id, now), replica.last_reading(signal)
         made_at, steps = int(belief.at[0]), length // EVERY
         mend = foresight is not None and last is not None and now - last <= 2 * port.cadence
@@ -277,7 +285,9 @@ class Bank:
         held = sum(bool(row["in80"]) for row in rows) / len(rows)
         return f"an hour ahead, the 80 % interval held {100 * held:.0f} % of the last {len(rows)} readings"
 
-    def studied(self, twin_type: TwinType, actor: str, leave_out: Sequence[str] = (), purpose: str = "research") -> list[str]:
+    def studied(
+        self, twin_type: TwinType, actor: str, leave_out: Sequence[str] = (), purpose: str = "research"
+    ) -> list[str]:
         """Return other twins of a type from whose past *actor* may learn."""
         others = [name for name in self.twins() if name not in leave_out and self.type_of(name).name == twin_type.name]
         return [name for name in others if self.gate.decide(actor, "study", name, ALL, purpose).allowed]
@@ -325,7 +335,9 @@ class Bank:
             signals = [s for s in twin_type.band if s in twin_type.signals]
             forecasts = {s: self.forecast(id, s, 2.0, now) for s in signals}
             alerts = tuple(str(f.body["name"]) for f in self.alerts(id) if f.body.get("active"))
-            return Situation(id, now, readings, replica.plan(now - LOOK_BACK, now + 1), state, forecasts, replica.attributes, alerts)
+            return Situation(
+                id, now, readings, replica.plan(now - LOOK_BACK, now + 1), state, forecasts, replica.attributes, alerts
+            )
 
     # proposals
 

@@ -31,7 +31,9 @@ def agents(type_name: str) -> tuple[Any, ...]:
 
 def detector(type_name: str) -> Callable[..., Source]:
     """Return what finds out which source a path holds, for a twin type."""
-    found: dict[str, Callable[..., Source]] = {t.name: pack.detect for pack in packs().values() if hasattr(pack, "detect") for t in pack.TYPES}
+    found: dict[str, Callable[..., Source]] = {
+        t.name: pack.detect for pack in packs().values() if hasattr(pack, "detect") for t in pack.TYPES
+    }
     if type_name not in found:
         raise unknown("twin type", type_name, found)
     return found[type_name]

@@ -79,7 +79,9 @@ class Past:
     @staticmethod
     def _window(times: np.ndarray, at: np.ndarray, minutes: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the index range of what happened in (at - minutes, at]."""
-        return np.searchsorted(times, at - int(minutes * MINUTE), side="right"), np.searchsorted(times, at, side="right")
+        return np.searchsorted(times, at - int(minutes * MINUTE), side="right"), np.searchsorted(
+            times, at, side="right"
+        )
 
     @cached_property
     def _doses(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -88,7 +90,9 @@ class Past:
 
     def _given(self, lever: str) -> tuple[np.ndarray, np.ndarray]:
         doses = [dose for dose in self._replica.plan() if dose.lever == lever]
-        given = self._steps(lever) if self._replica.type.levers[lever].holds else [(d.at, float(d.amount)) for d in doses]
+        given = (
+            self._steps(lever) if self._replica.type.levers[lever].holds else [(d.at, float(d.amount)) for d in doses]
+        )
         return np.array([t for t, _ in given], np.int64), np.array([a for _, a in given], float)
 
     def _steps(self, lever: str) -> list[tuple[Time, float]]:

@@ -130,13 +130,23 @@ class Walk:
             self.foresight.adapt(np.array([step]), np.array([missed80], float), np.array([missed95], float))
 
 
-def mended(forecast: Forecast, foresight: Foresight, features: np.ndarray, said: np.ndarray, sd: np.ndarray, low: float, high: float) -> Forecast:
+def mended(
+    forecast: Forecast,
+    foresight: Foresight,
+    features: np.ndarray,
+    said: np.ndarray,
+    sd: np.ndarray,
+    low: float,
+    high: float,
+) -> Forecast:
     """Return *forecast* with the mean and quantiles that *foresight* gives; past two hours its last correction holds."""
     mean = foresight.mend(features, said)
     stated = foresight.quantiles(mean, sd)[:, 0]
     steps = len(forecast.at)
     if steps <= AHEAD:
-        return replace(forecast, mean=np.clip(mean[0, :steps], low, high), quantiles=np.clip(stated[:, :steps], low, high))
+        return replace(
+            forecast, mean=np.clip(mean[0, :steps], low, high), quantiles=np.clip(stated[:, :steps], low, high)
+        )
     shift = mean[0, -1] - said[0, -1]
     rest_mean, rest = forecast.mean[AHEAD:] + shift, forecast.quantiles[:, AHEAD:] + shift
     return replace(

@@ -58,7 +58,14 @@ class Fork:
             done: list[Dose] = []
         else:
             way, done = steered(
-                self.type.dynamics, self.belief, plan, length, self.seed, [variable], self.scenario.every, self.scenario.policy
+                self.type.dynamics,
+                self.belief,
+                plan,
+                length,
+                self.seed,
+                [variable],
+                self.scenario.every,
+                self.scenario.policy,
             )
         course = np.asarray(way.values[variable])
         return with_noise(self.type.dynamics, self.belief, course, signal, self.seed)[:, 0], done
@@ -86,5 +93,6 @@ def _half_hours(done: list[Dose]) -> list[Dose]:
         first = done[0].at
         groups.setdefault((dose.lever, first + (dose.at - first) // (30 * MINUTE) * 30 * MINUTE), []).append(dose)
     return [
-        Dose(lever, round(float(np.mean([np.mean(d.amount) for d in part])), 3), at) for (lever, at), part in groups.items()
+        Dose(lever, round(float(np.mean([np.mean(d.amount) for d in part])), 3), at)
+        for (lever, at), part in groups.items()
     ]

@@ -15,16 +15,26 @@ Access = tuple[str, str, str, str, str, bool]
 class Gate:
     """Decides for actors; allowed requests are recorded once an hour each, refusals every time."""
 
-    def __init__(self, thread: Thread, clock: Callable[[], Time], grants: Callable[[str], Sequence[Grant]], holder: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        thread: Thread,
+        clock: Callable[[], Time],
+        grants: Callable[[str], Sequence[Grant]],
+        holder: Callable[[str], str],
+    ) -> None:
         self._thread, self._clock, self._grants, self._holder = thread, clock, grants, holder
         self._recorded: dict[Access, Time] = {}
 
-    def decide(self, actor: str, verb: str, twin: str, signal: str, purpose: str, amount: float | None = None) -> Decision:
+    def decide(
+        self, actor: str, verb: str, twin: str, signal: str, purpose: str, amount: float | None = None
+    ) -> Decision:
         """Return the decision, on record nowhere."""
         request = Request(actor, verb, twin, signal, purpose, self._clock(), amount)
         return decide(self._grants(twin), request, self._holder(twin))
 
-    def require(self, actor: str, verb: str, twin: str, signal: str, purpose: str, amount: float | None = None) -> Decision:
+    def require(
+        self, actor: str, verb: str, twin: str, signal: str, purpose: str, amount: float | None = None
+    ) -> Decision:
         """Return the decision if it allows; raise `Refused` with its reason if not; record it either way."""
         decision = self.decide(actor, verb, twin, signal, purpose, amount)
         self._record(actor, verb, twin, signal, purpose, decision)

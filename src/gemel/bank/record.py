@@ -46,7 +46,14 @@ class Record:
         came = self.at[rows, None] + EVERY * np.arange(1, AHEAD + 1)[None] <= moment
         truth = np.where(came, self.truth[rows], np.nan)
         return Record(
-            self.twin, self.signal, self.at[rows], self.value[rows], self.features[rows], self.said[rows], self.sd[rows], truth
+            self.twin,
+            self.signal,
+            self.at[rows],
+            self.value[rows],
+            self.features[rows],
+            self.said[rows],
+            self.sd[rows],
+            truth,
         )
 
 
@@ -55,7 +62,9 @@ def record(replica: Replica, signal: str, since: Time | None = None) -> Record:
     past = Past(replica, signal)
     origins = (f for f in replica.follow(since=since or 0) if f.at in past.minutes and (since is None or f.at >= since))
     parts = [_batch(replica, signal, past, group) for group in _batches(origins)]
-    at, value, features, said, sd = (np.concatenate([part[i] for part in parts]) for i in range(5)) if parts else _nothing(past)
+    at, value, features, said, sd = (
+        (np.concatenate([part[i] for part in parts]) for i in range(5)) if parts else _nothing(past)
+    )
     return Record(replica.id, signal, at, value, features, said, sd, past.truth(at, EVERY, AHEAD))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left, bisect_right, insort
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -135,10 +136,8 @@ class Replica:
 
     def belief(self, until: Time | None = None) -> Followed | None:
         """Return the belief after the last cycle at or before *until*, or None where nothing is known yet."""
-        last: Followed | None = None
-        for last in self.follow(until):
-            pass
-        return last
+        latest = deque(self.follow(until), maxlen=1)
+        return latest[0] if latest else None
 
     def follow(self, until: Time | None = None, since: Time | None = None) -> Iterator[Followed]:
         """Yield the belief after each cycle to *until*, from *since* on, or from the last one that is still known."""
@@ -205,12 +204,20 @@ class Replica:
         return [*self.plan(since, now + 1), *back]
 
     def _back(self, lever: str, now: Time, length: Time) -> list[Dose]:
-        past = [(at, value) for at, name, value, _ in self.doses[: bisect_right(self.doses, (now, "\uffff"))] if name == lever]
+        past = [
+            (at, value)
+            for at, name, value, _ in self.doses[: bisect_right(self.doses, (now, "\uffff"))]
+            if name == lever
+        ]
         if not past:
             return []
         usual, rate = _time_median(past, now), past[-1][1]
         steps = range(RETURN // 4, int(min(length, 3 * RETURN)), RETURN // 4)
-        return [Dose(lever, usual + (rate - usual) * float(np.exp(-step / RETURN)), now + step) for step in steps if rate != usual]
+        return [
+            Dose(lever, usual + (rate - usual) * float(np.exp(-step / RETURN)), now + step)
+            for step in steps
+            if rate != usual
+        ]
 
     def usual(self, now: Time, length: Time) -> Plan:
         """Return the last day's doses, shifted to come again from *now* on: the plan of a usual day."""

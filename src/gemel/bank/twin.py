@@ -100,7 +100,15 @@ class Twin:
             verbs = {"fork": ALL, **verbs}
         expires = None if until is None else _time(until)
         made = tuple(
-            Grant(self.id, to, purpose, (verb,), (names,) if isinstance(names, str) else tuple(names), expires, dict(bounds or {}))
+            Grant(
+                self.id,
+                to,
+                purpose,
+                (verb,),
+                (names,) if isinstance(names, str) else tuple(names),
+                expires,
+                dict(bounds or {}),
+            )
             for verb, names in verbs.items()
         )
         self._say(*[(GRANTED, grant_body(grant), ()) for grant in made])
@@ -166,6 +174,7 @@ class Twin:
 
     def fork(self, name: str, now: Time | None = None) -> Fork:
         """Return a copy as of now, on which anything may be supposed and from which nothing leaves."""
+
         def admit(signal: str) -> None:
             self._require("fork", signal)
 
@@ -174,7 +183,9 @@ class Twin:
         belief = bank.belief_at(self.id, at)
         return Fork(name, self.id, self.type, belief, bank.replica(self.id).usual, bank.seed, admit)
 
-    def propose(self, what: Fork | Intervention, why: str, cause: Sequence[int] = (), lasts: Time = PROPOSAL_LASTS) -> Proposal:
+    def propose(
+        self, what: Fork | Intervention, why: str, cause: Sequence[int] = (), lasts: Time = PROPOSAL_LASTS
+    ) -> Proposal:
         """Put an intervention before the guards and then before those who may decide; return it as it stands."""
         intervention = what.intervention() if isinstance(what, Fork) else what
         self._acceptable(intervention)
@@ -216,7 +227,13 @@ class Twin:
         refusal = self.bank.guarded(self.id, intervention) if approve else None
         verdict = "rejected" if not approve else "approved" if refusal is None else "refused"
         reason = note if refusal is None else f"{refusal[0]}: {refusal[1]}"
-        body: dict[str, Any] = {"proposal": seq, "verdict": verdict, "reason": reason, "purpose": self.purpose, "intervention": intervention.body()}
+        body: dict[str, Any] = {
+            "proposal": seq,
+            "verdict": verdict,
+            "reason": reason,
+            "purpose": self.purpose,
+            "intervention": intervention.body(),
+        }
         self._settle(seq, body, self.actor if refusal is None else f"guard:{refusal[0]}")
         return self.bank.proposal(self.id, seq)
 
@@ -228,7 +245,9 @@ class Twin:
 
     def _say(self, *facts: tuple[str, Mapping[str, Any], tuple[int, ...]], by: str | None = None) -> tuple[Fact, ...]:
         now = self.bank.now()
-        return self.bank.append([Draft(self.id, kind, body, now, by or self.actor, cause) for kind, body, cause in facts]).facts
+        return self.bank.append(
+            [Draft(self.id, kind, body, now, by or self.actor, cause) for kind, body, cause in facts]
+        ).facts
 
 
 def _time(when: Time | str) -> Time:

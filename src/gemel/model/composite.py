@@ -66,7 +66,9 @@ class Composite:
     def ranges(self) -> Mapping[str, Range]:
         """Return hard ranges of states and soft ranges of uncertain parameters."""
         states = {name: Range(state.low, state.high) for name, state in self.states.items()}
-        uncertain = {n: Range(p.low, p.high, soft=True) for n, p in self.parameters.items() if p.sd > 0 and not p.initial}
+        uncertain = {
+            n: Range(p.low, p.high, soft=True) for n, p in self.parameters.items() if p.sd > 0 and not p.initial
+        }
         return states | uncertain
 
     @cached_property
@@ -264,7 +266,10 @@ def _joined(records: Sequence[Mapping[str, Array]], names: Sequence[str], every:
 
 def _described(module: Module) -> dict[str, object]:
     ports = {
-        kind: {name: {k: v if not callable(v) else _source(v) for k, v in vars(port).items()} for name, port in group.items()}
+        kind: {
+            name: {k: v if not callable(v) else _source(v) for k, v in vars(port).items()}
+            for name, port in group.items()
+        }
         for kind, group in (("states", module.states), ("parameters", module.parameters), ("outputs", module.outputs))
     }
     rules = {kind: _source(getattr(module, kind)) for kind in ("change", "output", "noise")}

@@ -82,4 +82,6 @@ class Module:
 
     def writes(self) -> dict[str, str]:
         """Return the unit of each variable this module writes."""
-        return {name: port.unit for group in (self.states, self.parameters, self.outputs) for name, port in group.items()}
+        return {
+            name: port.unit for group in (self.states, self.parameters, self.outputs) for name, port in group.items()
+        }

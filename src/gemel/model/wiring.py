@@ -102,7 +102,9 @@ def _factors(module: Module, units: Mapping[str, str]) -> dict[str, float]:
                 f"module {module.name!r} reads {name!r} [{unit}], which nothing writes; there is {', '.join(near)}"
             )
         if not same_dimension(unit, units[name]):
-            raise WiringError(f"module {module.name!r} reads {name!r} in [{unit}], but it is written in [{units[name]}]")
+            raise WiringError(
+                f"module {module.name!r} reads {name!r} in [{unit}], but it is written in [{units[name]}]"
+            )
     return {name: factor(units[name], unit) for name, unit in module.reads.items()}
 
 
@@ -112,7 +114,9 @@ def _order(modules: Sequence[Module]) -> list[tuple[Module, set[str]]]:
     for name, module in owner.items():
         undeclared = set(module.outputs[name].needs) - set(module.reads) - set(module.outputs)
         if undeclared:
-            raise WiringError(f"output {name!r} of module {module.name!r} needs {sorted(undeclared)}, which it does not read")
+            raise WiringError(
+                f"output {name!r} of module {module.name!r} needs {sorted(undeclared)}, which it does not read"
+            )
         graph[module.name] |= {owner[need].name for need in module.outputs[name].needs if need in owner} - {module.name}
     try:
         names = list(TopologicalSorter(graph).static_order())

@@ -29,14 +29,10 @@ def insulin() -> Module:
             "insulin.action": State("U/min", lambda p: p[habit + ".start"], low=0.0),
         },
         parameters={
-            "insulin.kd": Parameter(
-                "1/min", 0.01184, between=0.62, source="fitted, see docs/diabetes.md; spread 10.1109/TBME.2023.3286856"
-            ),
-            "insulin.ka": Parameter(
-                "1/min", 0.0105, between=0.43, source="fitted, see docs/diabetes.md; spread 10.1109/TBME.2023.3286856"
-            ),
+            "insulin.kd": Parameter("1/min", 0.01184, between=0.62, source="fitted; spread 10.1109/TBME.2023.3286856"),
+            "insulin.ka": Parameter("1/min", 0.0105, between=0.43, source="fitted; spread 10.1109/TBME.2023.3286856"),
             "insulin.ke": Parameter("1/min", 0.127, source="10.1109/TBME.2023.3286856"),
-            "insulin.p2": Parameter("1/min", 0.01147, source="10.1109/TBME.2023.3286856"),
+            "insulin.p2": Parameter("1/min", 0.01147, source="fitted, see docs/diabetes.md"),
         },
         outputs={"insulin.on_board": Output("U", (habit,)), "insulin.excess": Output("U/min", (habit,))},
         output=_insulin_output,
@@ -114,7 +110,7 @@ def meal() -> Module:
         },
         parameters={
             "stomach.kempt": Parameter(
-                "1/min", 0.08843, between=0.71, source="fitted, see docs/diabetes.md; spread 10.1109/TBME.2023.3286856"
+                "1/min", 0.08843, between=0.71, source="fitted; spread 10.1109/TBME.2023.3286856"
             ),
             "gut.kabs": Parameter(
                 "1/min",
@@ -160,10 +156,10 @@ def glucose() -> Module:
         },
         parameters={
             "glucose.start": Parameter("mg/dL", 140.0, sd=0.35, low=20.0, source="spread of CGM values", initial=True),
-            "glucose.effectiveness": Parameter("1/min", 0.0103, between=0.5, source="fitted, see docs/diabetes.md; spread 10.1109/TBME.2023.3286856"),
+            "glucose.effectiveness": Parameter("1/min", 0.0103, between=0.5, source="fitted; spread 10.1109/TBME.2023.3286856"),
             "glucose.rest": Parameter("mg/dL", 149.1, source="fitted, see docs/diabetes.md"),
             "glucose.power": Parameter("", 1.293, source="fitted, see docs/diabetes.md"),
-            "sensitivity.rule": Parameter("mg/dL", 1700 * 0.1843, between=0.4, source="1700 rule, 10.1016/S0168-8227(02)00178-3"),
+            "sensitivity.rule": Parameter("mg/dL", 1700 * 0.1843, between=0.4, source="1700 rule of thumb, scaled: fitted, see docs/diabetes.md"),
             "sensitivity.start": Parameter("", 0.0, sd=0.4, low=-jnp.inf, initial=True),
             "carbs.factor": Parameter("mg/dL/g", 3.8 * 0.1016, between=0.3, source="fitted, see docs/diabetes.md"),
             "carbs.start": Parameter("", 0.0, sd=0.4, low=-jnp.inf, initial=True),

@@ -29,7 +29,9 @@ def bolus_lead(lead: str | Time) -> Scenario:
 
 def _led(bolus: Dose, meals: list[Time], ahead: Time, now: Time) -> Dose:
     near = [at for at in meals if abs(at - bolus.at) <= MEAL_WINDOW]
-    return Dose("bolus", bolus.amount, max(now, min(near, key=lambda at: abs(at - bolus.at)) - ahead)) if near else bolus
+    return (
+        Dose("bolus", bolus.amount, max(now, min(near, key=lambda at: abs(at - bolus.at)) - ahead)) if near else bolus
+    )
 
 
 def bolus(amount: float, after: str | Time = 0) -> Scenario:
@@ -74,7 +76,11 @@ def ArtificialPancreas(settings: Settings = Settings()) -> Scenario:  # noqa: N8
     def policy(state: Mapping[str, Array], now: Time) -> Mapping[str, Array]:
         trend = (state["glucose.plasma"] - state["sensor.interstitial"]) / np.maximum(state["sensor.lag"], 1.0)
         foreseen = state["sensor.glucose"] + settings.trend_min * np.clip(trend, -4.0, 4.0)
-        return {"basal": basal_rate(foreseen, state["sensitivity.factor"], state["insulin.on_board"], state["habit.basal"] * 60, settings)}
+        return {
+            "basal": basal_rate(
+                foreseen, state["sensitivity.factor"], state["insulin.on_board"], state["habit.basal"] * 60, settings
+            )
+        }
 
     return Scenario("closed loop", policy=policy)
 
@@ -104,4 +110,3 @@ FORMS = {
     ),
     "closed_loop": Form("Closed loop", (), ArtificialPancreas),
 }  # fmt: skip
-
