@@ -82,7 +82,8 @@ class TwinType:
     """A kind of twin: its dynamics, what is read of it, what acts on it, how it is judged and guarded.
 
     `band` is the range in which a signal is well; `exposures` names the levers that give one and the same thing;
-    `explains` the variables from which errors of the forecast may be learned.
+    `explains` the variables from which errors of the forecast may be learned; `supposes` the input of the dynamics
+    through which a supposed change of each lever acts, where that is not the lever's own.
     """
 
     name: str
@@ -98,6 +99,7 @@ class TwinType:
     alarms: Mapping[str, Alarm] = field(default_factory=dict)
     scenarios: Mapping[str, Form] = field(default_factory=dict)
     explains: tuple[str, ...] = ()
+    supposes: Mapping[str, str] = field(default_factory=dict)
     exposures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     band: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     members: int = 128

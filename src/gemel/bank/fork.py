@@ -10,7 +10,7 @@ import numpy as np
 from gemel.dynamics import Belief, Dose, Plan, Seed
 from gemel.facts import MINUTE, Time
 from gemel.intervention import Forecast, Intervention, Scenario
-from gemel.simulate import sensed, steered, summarise, with_noise
+from gemel.simulate import Rates, difference, rate_at, sensed, steered, summarise, with_noise
 from gemel.twintype import TwinType
 
 EVERY: Time = 5 * MINUTE
@@ -27,6 +27,7 @@ class Fork:
     type: TwinType
     belief: Belief
     usual: Callable[[Time, Time], Plan]
+    rates: Rates
     seed: Seed
     admit: Callable[[str], object]
     scenario: Scenario = Scenario("as usual")  # noqa: RUF009 - frozen
@@ -49,26 +50,33 @@ class Fork:
         """Return draws (time, member) of *signal* every 5 min, and what a policy did on the way."""
         self.admit(signal)
         length = round(hours * 3_600_000)
-        variable = sensed(self.type.dynamics, signal)
-        plan = self.plan(length)
+        variable, dynamics = sensed(self.type.dynamics, signal), self.type.dynamics
+        plan, done = self._acting(length), list[Dose]()
         if self.scenario.policy is None:
-            _, way = self.type.dynamics.advance(
-                self.belief, [plan], self.belief.at + length, self.seed, record=[variable], every=EVERY
-            )
-            done: list[Dose] = []
+            until = self.belief.at + length
+            _, way = dynamics.advance(self.belief, [plan], until, self.seed, record=[variable], every=EVERY)
         else:
             way, done = steered(
-                self.type.dynamics,
-                self.belief,
-                plan,
-                length,
-                self.seed,
-                [variable],
-                self.scenario.every,
-                self.scenario.policy,
-            )
+                dynamics, self.belief, plan, length, self.seed, [variable], self.scenario.every, self.scenario.policy,
+                lambda dose: self._supposed(dose, length),
+            )  # fmt: skip
         course = np.asarray(way.values[variable])
         return with_noise(self.type.dynamics, self.belief, course, signal, self.seed)[:, 0], done
+
+    def _acting(self, length: Time) -> Plan:
+        """Return the doses that the dynamics is given: the usual ones, and the supposed changes by their own inputs."""
+        supposes, usual, revised = self.type.supposes, self.usual(self.now, length), self.plan(length)
+        own = [dose for dose in revised if dose.lever not in supposes]
+        kept = [dose for dose in usual if dose.lever in supposes]
+        return sorted([*own, *kept, *difference(usual, revised, supposes, self.rates)], key=lambda dose: dose.at)
+
+    def _supposed(self, dose: Dose, length: Time) -> Dose:
+        """Return a policy's dose as the dynamics is given it: what it changes, where changes have an input of their own."""
+        if dose.lever not in self.type.supposes:
+            return dose
+        rate = self.rates.get(dose.lever)
+        usual = 0.0 if rate is None else rate_at(self.usual(self.now, length), dose.lever, dose.at, rate)
+        return Dose(self.type.supposes[dose.lever], np.asarray(dose.amount) - usual, dose.at)
 
     def forecast(self, signal: str, hours: float) -> Forecast:
         """Return the quantiles of *signal* over the next *hours* in this future."""

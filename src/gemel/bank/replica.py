@@ -203,6 +203,11 @@ class Replica:
         back = [dose for name in levers for dose in self._back(name, now, length)]
         return [*self.plan(since, now + 1), *back]
 
+    def rates(self, now: Time) -> dict[str, float]:
+        """Return the rate at which each lever that holds stands at *now*, 0 where it was never set."""
+        found = {name: 0.0 for name, lever in self.type.levers.items() if lever.holds}
+        return found | {dose.lever: float(dose.amount) for dose in self.plan(until=now + 1) if dose.lever in found}
+
     def _back(self, lever: str, now: Time, length: Time) -> list[Dose]:
         past = [
             (at, value)

@@ -181,7 +181,8 @@ class Twin:
         admit("*")
         bank, at = self.bank, self.bank.now() if now is None else now
         belief = bank.belief_at(self.id, at)
-        return Fork(name, self.id, self.type, belief, bank.replica(self.id).usual, bank.seed, admit)
+        replica = bank.replica(self.id)
+        return Fork(name, self.id, self.type, belief, replica.usual, replica.rates(at), bank.seed, admit)
 
     def propose(
         self, what: Fork | Intervention, why: str, cause: Sequence[int] = (), lasts: Time = PROPOSAL_LASTS

@@ -113,10 +113,11 @@ class Composite:
         values = dict(belief.values)
         records: list[Mapping[str, Array]] = []
         total, done = int(minutes.max(initial=0)), 0
+        width = max((np.size(dose.amount) for plan in plans for dose in plan), default=1)
         while done < total:
             span = next((s for s in SPANS if s >= total - done and not record), SPANS[-1])
             step = span if not record else span // (every // MINUTE) * (every // MINUTE)
-            doses = self._doses(belief, plans, done, span)
+            doses = self._doses(belief, plans, done, span, width)
             left = np.clip(minutes - done, 0, step).astype(np.int32)
             start = (belief.at // MINUTE + done).astype(np.int32)
             values, kept = self.kernel.run(
@@ -154,8 +155,7 @@ class Composite:
         rows = [_prior_row(name, parameter, subject, members, seed) for subject in subjects]
         return np.stack(rows).astype(np.float32) if rows else np.zeros((0, members), np.float32)
 
-    def _doses(self, belief: Belief, plans: Sequence[Plan], done: int, span: int) -> dict[str, np.ndarray]:
-        width = max((np.size(dose.amount) for plan in plans for dose in plan), default=1)
+    def _doses(self, belief: Belief, plans: Sequence[Plan], done: int, span: int, width: int) -> dict[str, np.ndarray]:
         dense = {
             entry.variable: np.full((span, len(plans), width), np.nan if entry.holds else 0.0, np.float32)
             for entry in self.inputs.values()
@@ -210,7 +210,7 @@ class Composite:
             return
         belief = self.prior([Subject("balance", 0)], 8, 0)
         spread = np.linspace(0.5, 2.0, 8, dtype=np.float32)
-        values = {n: v * spread if n in self.states else v for n, v in belief.values.items()}
+        values = {n: (v + (v == 0)) * spread if n in self.states else v for n, v in belief.values.items()}
         constants = {n: p.value for n, p in self.parameters.items() if n not in self._own or p.initial}
         driven = {entry.variable: np.float32(1.0) for entry in self.inputs.values()}
         outputs = {name: np.float32(1.0) for module in self.wiring.modules for name in module.outputs}
@@ -272,7 +272,7 @@ def _described(module: Module) -> dict[str, object]:
         }
         for kind, group in (("states", module.states), ("parameters", module.parameters), ("outputs", module.outputs))
     }
-    rules = {kind: _source(getattr(module, kind)) for kind in ("change", "output", "noise")}
+    rules = {kind: _source(getattr(module, kind, None)) for kind in ("change", "output", "noise", "jump")}
     return {"name": module.name, "scale": module.scale, "reads": dict(module.reads), **ports, **rules}
 
 

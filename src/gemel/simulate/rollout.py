@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,10 +24,11 @@ def rollout(
 def steered(
     dynamics: Dynamics, belief: Belief, plan: Plan, length: Time, seed: Seed, record: Sequence[str], every: Time,
     policy: Policy,
+    put: Callable[[Dose], Dose] = lambda dose: dose,
 ) -> tuple[Trajectory, list[Dose]]:  # fmt: skip
     """Return the trajectory of a one-row belief under *plan* and a policy that acts every *every* ms, and what it did.
 
-    The policy sees every variable per member; its doses are one amount per member.
+    The policy sees every variable per member; its doses are one amount per member, and act as *put* says.
     """
     parts: list[Trajectory] = []
     done: list[Dose] = []
@@ -36,10 +37,11 @@ def steered(
         seen = {name: np.asarray(value)[0] for name, value in _state(dynamics, belief).items()}
         acts = [Dose(lever, np.asarray(amount), now) for lever, amount in policy(seen, now).items()]
         done += acts
-        levers = {dose.lever for dose in acts}
+        given = [put(dose) for dose in acts]
+        levers = {dose.lever for dose in given}
         due = [dose for dose in plan if now <= dose.at < now + every and dose.lever not in levers]
         belief, part = dynamics.advance(
-            belief, [[*due, *acts]], np.array([now + every]), seed, record=record, every=every
+            belief, [[*due, *given]], np.array([now + every]), seed, record=record, every=every
         )
         parts.append(part)
     values = {name: np.concatenate([np.asarray(part.values[name]) for part in parts]) for name in record}

@@ -42,7 +42,7 @@ def advise(situation: Situation, settings: Settings = Settings()) -> Sequence[tu
     soon, low = float(forecast.at_level(0.5)[index[-1]]), float(forecast.at_level(0.1)[index].min())
     usual, now = situation.state["habit.basal"] * 60, situation.state["pump.basal"] * 60
     wanted = basal_rate(
-        soon, situation.state["sensitivity.factor"], situation.state["insulin.on_board"], usual, settings
+        soon, situation.state["insulin.sensitivity"], situation.state["insulin.on_board"], usual, settings
     )
     rate = 0.0 if low < 70.0 else round(float(wanted) / 0.05) * 0.05
     if abs(rate - now) < max(0.05, settings.least_change * usual):

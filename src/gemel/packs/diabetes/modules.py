@@ -159,7 +159,7 @@ def glucose() -> Module:
             "glucose.effectiveness": Parameter("1/min", 0.0103, between=0.5, source="fitted; spread 10.1109/TBME.2023.3286856"),
             "glucose.rest": Parameter("mg/dL", 149.1, source="fitted, see docs/diabetes.md"),
             "glucose.power": Parameter("", 1.293, source="fitted, see docs/diabetes.md"),
-            "sensitivity.rule": Parameter("mg/dL", 1700 * 0.1843, between=0.4, source="1700 rule of thumb, scaled: fitted, see docs/diabetes.md"),
+            "sensitivity.rule": Parameter("mg/dL", 1700 * 0.1843, between=0.4, source="1700 rule, scaled: fitted"),
             "sensitivity.start": Parameter("", 0.0, sd=0.4, low=-jnp.inf, initial=True),
             "carbs.factor": Parameter("mg/dL/g", 3.8 * 0.1016, between=0.3, source="fitted, see docs/diabetes.md"),
             "carbs.start": Parameter("", 0.0, sd=0.4, low=-jnp.inf, initial=True),
@@ -220,11 +220,61 @@ def _glucose_noise(v: Values) -> Values:
     }
 
 
+def supposed() -> Module:
+    """Return what a supposed change of insulin or carbohydrate does to glucose, by clinical rules of thumb.
+
+    The twin's own effects are fitted to foresee, on records in which people dose when glucose is about to rise, and are
+    several times too small to say what a dose does. A supposed change therefore acts by the 1700 and the 500 rule (1 U
+    lowers glucose by 1700/T mg/dL, T the insulin of a usual day; 1 U covers 500/T g), with insulin action that peaks
+    at 75 min (oref0's default for rapid insulin) and appearance of carbohydrate that peaks at 40 min (Hovorka 2004,
+    10.1088/0967-3334/25/4/010, tmaxG); the change wears off with a time constant of 400 min, which is a judgement.
+    """
+    return Module(
+        name="supposed",
+        reads={
+            "supposed.bolus": "U/min", "supposed.basal": "U/min", "supposed.carbs": "g/min", "habit.total": "U/min",
+        },
+        states={
+            "supposed.depot": State("U", 0.0),
+            "supposed.active": State("U", 0.0),
+            "supposed.stomach": State("g", 0.0),
+            "supposed.gut": State("g", 0.0),
+            "supposed.shift": State("mg/dL", 0.0, low=-600.0, high=600.0),
+        },
+        parameters={
+            "supposed.rule": Parameter("mg/dL", 1700.0, source="1700 rule of thumb"),
+            "supposed.cover": Parameter("mg/dL/g", 1700.0 / 500.0, source="1700 and 500 rules of thumb"),
+            "supposed.peak": Parameter("min", 75.0, source="oref0 lib/iob, rapid insulin"),
+            "supposed.meal_peak": Parameter("min", 40.0, source="10.1088/0967-3334/25/4/010"),
+            "supposed.wears_off": Parameter("min", 400.0, source="judgement"),
+        },
+        outputs={"insulin.sensitivity": Output("mg/dL/U", ("habit.total",)), "supposed.on_board": Output("U")},
+        output=lambda v: {
+            "insulin.sensitivity": v["supposed.rule"] / (v["habit.total"] * DAY_MIN),
+            "supposed.on_board": v["supposed.depot"] + v["supposed.active"],
+        },
+        change=_supposed_change,
+    )  # fmt: skip
+
+
+def _supposed_change(v: Values) -> Values:
+    released, acting = v["supposed.depot"] / v["supposed.peak"], v["supposed.active"] / v["supposed.peak"]
+    emptied, appearing = v["supposed.stomach"] / v["supposed.meal_peak"], v["supposed.gut"] / v["supposed.meal_peak"]
+    moved = v["supposed.cover"] * appearing - v["insulin.sensitivity"] * acting
+    return {
+        "supposed.depot": v["supposed.bolus"] + v["supposed.basal"] - released,
+        "supposed.active": released - acting,
+        "supposed.stomach": v["supposed.carbs"] - emptied,
+        "supposed.gut": emptied - appearing,
+        "supposed.shift": moved - v["supposed.shift"] / v["supposed.wears_off"],
+    }
+
+
 def sensor() -> Module:
     """Return the sensor: interstitial lag, and an error that is correlated in time (Ornstein-Uhlenbeck)."""
     return Module(
         name="sensor",
-        reads={"glucose.plasma": "mg/dL"},
+        reads={"glucose.plasma": "mg/dL", "supposed.shift": "mg/dL"},
         states={
             "sensor.interstitial": State("mg/dL", lambda p: p["glucose.start"], low=20.0, high=600.0),
             "sensor.error": State("mg/dL", 0.0, low=-80.0, high=80.0),
@@ -238,7 +288,8 @@ def sensor() -> Module:
         outputs={"sensor.glucose": Output("mg/dL")},
         output=lambda v: {"sensor.glucose": v["sensor.interstitial"] + v["sensor.error"]},
         change=lambda v: {
-            "sensor.interstitial": (v["glucose.plasma"] - v["sensor.interstitial"]) / v["sensor.lag"],
+            "sensor.interstitial": (v["glucose.plasma"] + v["supposed.shift"] - v["sensor.interstitial"])
+            / v["sensor.lag"],
             "sensor.error": -v["sensor.error"] / v["sensor.error_time"],
         },
         noise=lambda v: {"sensor.error": v["sensor.error_sd"] * jnp.sqrt(2.0 / v["sensor.error_time"])},

@@ -21,11 +21,14 @@ MMOL = {"mmol/L": 18.018}
 """mg/dL per mmol/L of glucose, molar mass 180.18 g/mol."""
 
 DYNAMICS = Composite(
-    [modules.insulin(), modules.habit(), modules.meal(), modules.glucose(), modules.sensor()],
+    [modules.insulin(), modules.habit(), modules.meal(), modules.glucose(), modules.supposed(), modules.sensor()],
     inputs={
         "bolus": Input("pump.bolus", "U/min", "U"),
         "basal": Input("pump.basal", "U/min", "U/h", holds=True),
         "carbs": Input("mouth.carbs", "g/min", "g"),
+        "supposed bolus": Input("supposed.bolus", "U/min", "U"),
+        "supposed basal": Input("supposed.basal", "U/min", "U/h", holds=True),
+        "supposed carbs": Input("supposed.carbs", "g/min", "g"),
     },
     sensors={"glucose": Sensor("sensor.glucose", "sensor.noise")},
 )
@@ -60,6 +63,7 @@ Person = TwinType(
     alarms=ALARMS,
     scenarios=FORMS,
     explains=("insulin.on_board", "insulin.excess", "meal.on_board", "glucose.lowering", "glucose.raising"),
+    supposes={"bolus": "supposed bolus", "basal": "supposed basal", "carbs": "supposed carbs"},
     exposures={"insulin": ("bolus", "basal"), "carbs": ("carbs",)},
     band={"glucose": (70.0, 180.0)},
     members=256,

@@ -74,13 +74,12 @@ def ArtificialPancreas(settings: Settings = Settings()) -> Scenario:  # noqa: N8
     """Suppose a closed loop that modulates basal every five minutes on what it foresees."""
 
     def policy(state: Mapping[str, Array], now: Time) -> Mapping[str, Array]:
-        trend = (state["glucose.plasma"] - state["sensor.interstitial"]) / np.maximum(state["sensor.lag"], 1.0)
+        plasma = state["glucose.plasma"] + state["supposed.shift"]
+        trend = (plasma - state["sensor.interstitial"]) / np.maximum(state["sensor.lag"], 1.0)
         foreseen = state["sensor.glucose"] + settings.trend_min * np.clip(trend, -4.0, 4.0)
-        return {
-            "basal": basal_rate(
-                foreseen, state["sensitivity.factor"], state["insulin.on_board"], state["habit.basal"] * 60, settings
-            )
-        }
+        on_board = state["insulin.on_board"] + state["supposed.on_board"]
+        usual = state["habit.basal"] * 60
+        return {"basal": basal_rate(foreseen, state["insulin.sensitivity"], on_board, usual, settings)}
 
     return Scenario("closed loop", policy=policy)
 
