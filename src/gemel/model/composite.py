@@ -225,7 +225,7 @@ class Composite:
         for quantity, balance in module.balances.items():
             kept = sum(changes[name] for name in balance.holds)
             expected = balance.gains(window) - balance.loses(window)
-            if not np.allclose(kept, expected, rtol=1e-3, atol=1e-5):
+            if not np.allclose(kept, expected, rtol=1e-4, atol=1e-5):
                 raise WiringError(f"module {module.name!r} does not conserve {quantity!r} held in {balance.holds}")
 
 
