@@ -110,7 +110,8 @@ def replica_bytes() -> int:
 
 # peers: the same equations by hand, one twin at a time
 
-NAMES = sorted(DYNAMICS.states)
+NAMES = sorted(name for name in DYNAMICS.states if not name.startswith("supposed."))
+"""States that a live twin moves; those of supposed changes are at rest, and the peers are spared them."""
 
 
 def constants() -> dict[str, float]:

@@ -65,7 +65,7 @@ class Composite:
     @cached_property
     def ranges(self) -> Mapping[str, Range]:
         """Return hard ranges of states and soft ranges of uncertain parameters."""
-        states = {name: Range(state.low, state.high) for name, state in self.states.items()}
+        states = {name: Range(state.low, state.high) for name, state in self.states.items() if state.learned}
         uncertain = {
             n: Range(p.low, p.high, soft=True) for n, p in self.parameters.items() if p.sd > 0 and not p.initial
         }

@@ -17,12 +17,16 @@ Rule = Callable[[Values], Values]
 
 @dataclass(frozen=True)
 class State:
-    """A variable a module keeps: where it starts (a number, or a function of the parameters) and its hard bounds."""
+    """A variable a module keeps: where it starts (a number, or a function of the parameters) and its hard bounds.
+
+    `learned` is false for one that follows from what was done alone, so that readings teach nothing about it.
+    """
 
     unit: str
     start: float | Callable[[Values], Any]
     low: float = -np.inf
     high: float = np.inf
+    learned: bool = True
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ def insulin() -> Module:
         name="insulin",
         reads={"pump.bolus": "U/min", "pump.basal": "U/min", habit: "U/min"},
         states={
-            "insulin.depot": State("U", lambda p: p[habit + ".start"] / p["insulin.kd"], low=0.0),
-            "insulin.interstitial": State("U", lambda p: p[habit + ".start"] / p["insulin.ka"], low=0.0),
-            "insulin.plasma": State("U/min", lambda p: p[habit + ".start"], low=0.0),
-            "insulin.action": State("U/min", lambda p: p[habit + ".start"], low=0.0),
+            "insulin.depot": State("U", lambda p: p[habit + ".start"] / p["insulin.kd"], low=0.0, learned=False),
+            "insulin.interstitial": State("U", lambda p: p[habit + ".start"] / p["insulin.ka"], low=0.0, learned=False),
+            "insulin.plasma": State("U/min", lambda p: p[habit + ".start"], low=0.0, learned=False),
+            "insulin.action": State("U/min", lambda p: p[habit + ".start"], low=0.0, learned=False),
         },
         parameters={
             "insulin.kd": Parameter("1/min", 0.01184, between=0.62, source="fitted; spread 10.1109/TBME.2023.3286856"),
@@ -72,9 +72,9 @@ def habit() -> Module:
         name="habit",
         reads={"pump.bolus": "U/min", "pump.basal": "U/min"},
         states={
-            "habit.basal": State("U/min", lambda p: p["habit.basal.start"], low=0.0),
-            "habit.total": State("U/min", lambda p: p["habit.total.start"], low=1e-4),
-            "habit.age": State("min", 0.0),
+            "habit.basal": State("U/min", lambda p: p["habit.basal.start"], low=0.0, learned=False),
+            "habit.total": State("U/min", lambda p: p["habit.total.start"], low=1e-4, learned=False),
+            "habit.age": State("min", 0.0, learned=False),
         },
         parameters={
             "habit.basal.start": Parameter(
@@ -104,9 +104,9 @@ def meal() -> Module:
         name="meal",
         reads={"mouth.carbs": "g/min"},
         states={
-            "stomach.solid": State("g", 0.0, low=0.0),
-            "stomach.liquid": State("g", 0.0, low=0.0),
-            "gut.carbs": State("g", 0.0, low=0.0),
+            "stomach.solid": State("g", 0.0, low=0.0, learned=False),
+            "stomach.liquid": State("g", 0.0, low=0.0, learned=False),
+            "gut.carbs": State("g", 0.0, low=0.0, learned=False),
         },
         parameters={
             "stomach.kempt": Parameter(
@@ -235,11 +235,11 @@ def supposed() -> Module:
             "supposed.bolus": "U/min", "supposed.basal": "U/min", "supposed.carbs": "g/min", "habit.total": "U/min",
         },
         states={
-            "supposed.depot": State("U", 0.0),
-            "supposed.active": State("U", 0.0),
-            "supposed.stomach": State("g", 0.0),
-            "supposed.gut": State("g", 0.0),
-            "supposed.shift": State("mg/dL", 0.0, low=-600.0, high=600.0),
+            "supposed.depot": State("U", 0.0, learned=False),
+            "supposed.active": State("U", 0.0, learned=False),
+            "supposed.stomach": State("g", 0.0, learned=False),
+            "supposed.gut": State("g", 0.0, learned=False),
+            "supposed.shift": State("mg/dL", 0.0, low=-600.0, high=600.0, learned=False),
         },
         parameters={
             "supposed.rule": Parameter("mg/dL", 1700.0, source="1700 rule of thumb"),
