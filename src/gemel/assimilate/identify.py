@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import logsumexp
-from scipy.stats import norm, qmc
+from scipy.special import logsumexp, ndtri
 
 from gemel.assimilate.ensemble import Filter
 from gemel.assimilate.follow import Cycle, between, step
@@ -120,7 +119,7 @@ class _Line:
     def told(self, mean: np.ndarray, sd: np.ndarray) -> dict[str, np.ndarray]:
         """Return what is known of each constant."""
         found: dict[str, np.ndarray] = {}
-        reach = norm.ppf(0.95)
+        reach = float(ndtri(0.95))
         for i, name in enumerate(self.names):
             entry = self._varies[name]
             low, mid, high = _off(entry, mean[i] + sd[i] * np.array([-reach, 0.0, reach]))
@@ -231,7 +230,9 @@ def _fewer(belief: Belief, members: int) -> Belief:
 def _standard(count: int, width: int, seed: Seed, turn: int) -> np.ndarray:
     """Return scrambled Sobol points (count, width) as standard normal draws."""
     rng = np.random.default_rng([seed, turn, width])
-    found: np.ndarray = norm.ppf(qmc.Sobol(width, rng=rng).random(count))
+    from scipy.stats import qmc  # half a second to load, and only fits need it
+
+    found: np.ndarray = ndtri(qmc.Sobol(width, rng=rng).random(count))
     return found
 
 

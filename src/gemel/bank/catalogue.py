@@ -15,7 +15,7 @@ from gemel.twintype import TwinType
 
 @cache
 def packs() -> Mapping[str, ModuleType]:
-    """Return the installed packs: modules with `TYPES`, and, where they have them, `AGENTS`, `DEMOS` and `detect`."""
+    """Return the installed packs: modules with `TYPES`, and, where they have them, `AGENTS` and `detect`."""
     return {entry.name: entry.load() for entry in entry_points(group="gemel.packs")}
 
 
@@ -40,5 +40,5 @@ def detector(type_name: str) -> Callable[..., Source]:
 
 
 def demos() -> Mapping[str, Any]:
-    """Return the demonstrations that packs offer, by name."""
-    return {name: demo for pack in packs().values() for name, demo in getattr(pack, "DEMOS", {}).items()}
+    """Return the demonstrations that are installed, by name; they load only when asked for."""
+    return {entry.name: entry.load() for entry in entry_points(group="gemel.demos")}

@@ -233,10 +233,12 @@ class Composite:
 def _keys(seed: Seed, ids: tuple[str, ...]) -> Array:
     """Return one random key per twin; equal ids give equal draws, so that paired scenarios share their noise."""
     hashes = np.array([zlib.crc32(name.encode()) for name in ids], np.uint32)
-    return _fold(jax.random.key(seed), hashes)
+    return _folded(np.uint32(seed), hashes)
 
 
-_fold = jax.jit(jax.vmap(jax.random.fold_in, in_axes=(None, 0)))
+@jax.jit
+def _folded(seed: Array, hashes: Array) -> Array:
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(seed), hashes)
 
 
 def _prior_row(name: str, parameter: Parameter, subject: Subject, members: int, seed: Seed) -> np.ndarray:

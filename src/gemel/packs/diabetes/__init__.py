@@ -1,7 +1,6 @@
 """Type 1 diabetes: the person's twin, its streams, agents, guards, scenarios and metrics."""
 
 from gemel.packs.diabetes.agents import AGENTS as PERSON_AGENTS
-from gemel.packs.diabetes.demo import DEMOS as DEMOS
 from gemel.packs.diabetes.person import Person as Person
 from gemel.packs.diabetes.pump_sink import Pump as Pump
 from gemel.packs.diabetes.scenarios import ArtificialPancreas as ArtificialPancreas

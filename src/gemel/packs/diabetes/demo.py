@@ -121,6 +121,4 @@ def _payload(record: Record, behind: str | None) -> bytes:
     return json.dumps({"name": name, "value": value, "unit": unit, "at": at, "id": behind}).encode()
 
 
-DEMOS = {
-    "lily": Demo("lily", "Lily, a virtual child with type 1 diabetes", actor=MOTHER, purpose=HERS, furnish=LivingRoom)
-}
+DEMO = Demo("lily", "Lily, a virtual child with type 1 diabetes", actor=MOTHER, purpose=HERS, furnish=LivingRoom)
