@@ -520,6 +520,17 @@ def test_an_agent_that_may_act_acts_within_its_grant() -> None:
     assert len(world.sink.sent) == 1
 
 
+def test_what_an_agent_recommends_cannot_be_approved() -> None:
+    """Advice is shown and kept, and never reaches the asset, whoever tries."""
+    world = granted(World([adviser(Autonomy.RECOMMEND)]))
+    world.turn()
+    seq = world.facts("proposed/1")[0].seq
+    with pytest.raises(Refused, match="is advice"):
+        world.lily.decide(seq, approve=True)
+    world.flush()
+    assert world.sink.sent == []
+
+
 def test_an_agent_that_may_only_propose_does_not_act() -> None:
     """Autonomy without consent opens nothing; the refusal is on record."""
     world = granted(World([adviser(Autonomy.ACT)]))

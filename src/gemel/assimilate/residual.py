@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -114,11 +113,6 @@ class Spread:
         """Return quantiles (level, n, steps) around *mean* (n, steps)."""
         found: np.ndarray = mean[None] + self.quantiles[:, None, :] * sd[None]
         return found
-
-    @cached_property
-    def known(self) -> bool:
-        """Return whether there were errors to learn from."""
-        return bool(np.isfinite(self.quantiles).all())
 
 
 def spread(errors: np.ndarray, sds: np.ndarray, weight: np.ndarray, least: int = 100) -> Spread:

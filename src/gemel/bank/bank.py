@@ -17,7 +17,7 @@ from gemel.bank.proposals import Proposal
 from gemel.bank.record import AHEAD, known, record
 from gemel.bank.replica import Followed, Replica
 from gemel.bank.tail import Tail
-from gemel.bank.twin import Loaded, Twin
+from gemel.bank.twin import Twin
 from gemel.consent import ALL, Grant
 from gemel.consent import fold as fold_grants
 from gemel.dynamics import Belief, Seed
@@ -25,7 +25,7 @@ from gemel.errors import BadInput, NotFound, unknown
 from gemel.facts import HOUR, MINUTE, Draft, Fact, Time
 from gemel.intervention import LEVELS, Forecast, Intervention, Situation
 from gemel.simulate import samples, summarise
-from gemel.streams import Live, Sink, Source, collect
+from gemel.streams import Live, Sink
 from gemel.thread import Appended, Thread, open_thread
 from gemel.twintype import TwinType
 
@@ -113,13 +113,6 @@ class Bank:
         body = {"type": name, "hash": self.types[name].hash, "holder": by, "attributes": dict(attributes or {})}
         self.append([Draft(id, "created/1", body, self.now(), by, key="created")])
         return Twin(self, id, by, "self-management")
-
-    def create_from(self, twin_type: str, id: str, source: Source, *, by: str) -> Loaded:
-        """Make a twin and write all that a file source holds, or do nothing and say why."""
-        if twin_type not in self.types:
-            raise unknown("twin type", twin_type, self.types)
-        collect(source, self.types[twin_type], now=self.now())
-        return self.create(twin_type, id, by=by).load(source)
 
     def find(self, id: str, *, by: str, purpose: str) -> Twin:
         """Return the twin as *by* may see it for *purpose*; raise `Refused` where no grant opens anything."""

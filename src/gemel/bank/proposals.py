@@ -26,6 +26,7 @@ class Proposal:
     cause: tuple[int, ...]
     status: str = "open"
     reason: str = ""
+    advice: bool = False
     decided_by: str = ""
     decided_for: str = ""
     history: tuple[int, ...] = ()
@@ -48,7 +49,7 @@ def _proposal(fact: Fact) -> Proposal:
     body = fact.body
     return Proposal(
         fact.seq, fact.twin, fact.by, fact.true_at, int(body["expires_at"]), Intervention.from_body(body["intervention"]),
-        str(body["why"]), str(body["purpose"]), fact.cause, history=(fact.seq,),
+        str(body["why"]), str(body["purpose"]), fact.cause, advice=bool(body.get("advice", False)), history=(fact.seq,),
     )  # fmt: skip
 
 

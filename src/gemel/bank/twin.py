@@ -185,15 +185,26 @@ class Twin:
         return Fork(name, self.id, self.type, belief, replica.usual, replica.rates(at), bank.seed, admit)
 
     def propose(
-        self, what: Fork | Intervention, why: str, cause: Sequence[int] = (), lasts: Time = PROPOSAL_LASTS
+        self,
+        what: Fork | Intervention,
+        why: str,
+        cause: Sequence[int] = (),
+        lasts: Time = PROPOSAL_LASTS,
+        advice: bool = False,
     ) -> Proposal:
-        """Put an intervention before the guards and then before those who may decide; return it as it stands."""
+        """Put an intervention before the guards and then before those who may decide; return it as it stands.
+
+        *advice* is to be read and not to be approved: it never reaches the asset.
+        """
         intervention = what.intervention() if isinstance(what, Fork) else what
         self._acceptable(intervention)
         for dose in intervention.doses:
             self._require("propose", dose.lever, float(dose.amount))
         now = self.bank.now()
-        body = {"intervention": intervention.body(), "why": why, "purpose": self.purpose, "expires_at": now + lasts}
+        body = {
+            "intervention": intervention.body(), "why": why, "purpose": self.purpose, "expires_at": now + lasts,
+            "advice": advice,
+        }  # fmt: skip
         fact = self._say(("proposed/1", body, tuple(cause) or self.bank.evidence(self.id)))[0]
         refusal = self.bank.guarded(self.id, intervention)
         if refusal is not None:
@@ -222,6 +233,8 @@ class Twin:
         proposal = self.bank.proposal(self.id, seq)
         if proposal.status != "open":
             raise Refused(f"proposal {seq} is {proposal.status}, not open")
+        if approve and proposal.advice:
+            raise Refused(f"proposal {seq} is advice: {proposal.by} may recommend, and nothing is sent for it")
         intervention = proposal.intervention.starting(self.bank.now())
         for dose in intervention.doses:
             self._require("act", dose.lever, float(dose.amount))

@@ -208,7 +208,7 @@ class Attendant:
     def _hear(self, twin: str, agent: Agent, now: Time) -> None:
         seen = self.bank.find(twin, by=agent.actor, purpose=agent.purpose)
         for intervention, why in agent.advise(seen.situation(now)):
-            proposal = seen.propose(intervention, why)
+            proposal = seen.propose(intervention, why, advice=agent.autonomy is Autonomy.RECOMMEND)
             if agent.autonomy is Autonomy.ACT and proposal.status == "open":
                 seen.decide(proposal.seq, approve=True, note=f"{agent.name} acts within its grant")
 

@@ -7,5 +7,4 @@ from gemel.simulate.forecast import samples as samples
 from gemel.simulate.forecast import sensed as sensed
 from gemel.simulate.forecast import summarise as summarise
 from gemel.simulate.forecast import with_noise as with_noise
-from gemel.simulate.rollout import rollout as rollout
 from gemel.simulate.rollout import steered as steered

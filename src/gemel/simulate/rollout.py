@@ -1,4 +1,4 @@
-"""Roll a belief out under a plan: what would happen, member by member, with paired noise."""
+"""Roll a belief out under a plan and a policy that acts along the way, member by member, with paired noise."""
 
 from __future__ import annotations
 
@@ -9,16 +9,6 @@ import numpy as np
 from gemel.dynamics import Belief, Dose, Dynamics, Plan, Seed, Trajectory
 from gemel.facts import Time
 from gemel.intervention import Policy
-
-
-def rollout(
-    dynamics: Dynamics, belief: Belief, plans: Sequence[Plan], length: Time, seed: Seed, record: Sequence[str],
-    every: Time,
-) -> Trajectory:  # fmt: skip
-    """Return *record* every *every* ms for *length* ms; rows that share a subject share their noise."""
-    until = belief.at + length
-    _, trajectory = dynamics.advance(belief, plans, until, seed, record=record, every=every)
-    return trajectory
 
 
 def steered(
