@@ -302,7 +302,7 @@ class Bank:
                 tell("learning from past forecasts", i + 1, len(allowed) + 2)
             own = record(self.replica_known_by(id, None), signal).until(now)
             walk = Walk([other.until(min(now, int(other.at[-1]))) for other in records if len(other.at)])
-            walk.along(own)
+            walk.along(own, lambda done: tell("weighing past errors", done + 1, len(own.at)))
             self.thread.keep(id, name, memory.foresight_note(walk.foresight, twin_type.hash, now, tuple(allowed)))
             self._foresights[id, signal] = walk.foresight
             tell("learning from past forecasts", len(allowed) + 2, len(allowed) + 2)

@@ -15,6 +15,7 @@ from gemel.loop import alarms
 from gemel.loop.agents import Agent
 from gemel.loop.attend import FOLDED, Attendant
 from gemel.loop.outbox import Outbox
+from gemel.loop.study import Study
 from gemel.streams import Item, Live, Watched, checked
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Loop:
         self.bank, self.outbox = bank, outbox or Outbox(bank)
         self.listeners: list[Callable[[str], None]] = []
         self._attendant = Attendant(bank, agents, self.outbox)
+        self._study = Study(bank)
         self._faults: dict[tuple[str, str], str] = {}
         self._fresh: dict[str, list[Fact]] = {}
         self._attended: set[str] = set()
@@ -54,13 +56,14 @@ class Loop:
             await stop.wait()
         finally:
             quiet()
+            self._study.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, *self._errands, return_exceptions=True)
 
     def _turns(self) -> list[tuple[Callable[[], Coroutine[Any, Any, None]], asyncio.Event]]:
         """Return what is done again and again, each with what wakes it: sending does not wait for thinking."""
-        return [(self.turn, self._wake), (self.send, self._decided)]
+        return [(self.turn, self._wake), (self.send, self._decided), (self.study, asyncio.Event())]
 
     async def _repeat(self, turn: Callable[[], Coroutine[Any, Any, None]], wake: asyncio.Event, every_s: float) -> None:
         while True:
@@ -84,6 +87,16 @@ class Loop:
                 self._wake.set()
             if fact.kind == "decided/1":
                 self._decided.set()
+
+    async def study(self) -> None:
+        """Let twins learn from how their forecasts came true."""
+        for twin in sorted(self._attended):
+            try:
+                for signal in self._study.due(twin):
+                    await asyncio.to_thread(self._study.learn, twin, signal)
+                self._mended(twin, "study")
+            except Exception as error:
+                self._broke(twin, "study", error)
 
     async def turn(self) -> None:
         """Attend to every twin that is connected, or that somebody told something about."""
