@@ -3,7 +3,7 @@
     python -m bench.latency --json
 
 Ours: the reading is appended (synced to disk), and `Loop.attend` scores what was foretold of it, folds it into a belief of
-128 members, forecasts two hours with what was learned of three days of errors, and appends the forecast. The loop's
+the person's members, forecasts two hours with what was learned of three days of errors, and appends the forecast. The loop's
 alarms are part of it. The peer does the least that a forecast could be: it appends the reading, and then the same value
 for two hours as the forecast, through the same store.
 """
