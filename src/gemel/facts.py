@@ -21,6 +21,10 @@ HOUR: Time = 60 * MINUTE
 DAY: Time = 24 * HOUR
 
 
+HOUSE = "@house"
+"""The subject of facts about a bank itself: its tokens, policies, budgets, exchanges. No twin's name begins with @."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A fact not yet stored; `key` makes it idempotent: a twin holds each key once."""

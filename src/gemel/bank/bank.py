@@ -22,7 +22,7 @@ from gemel.consent import ALL, Grant
 from gemel.consent import fold as fold_grants
 from gemel.dynamics import Belief, Seed
 from gemel.errors import BadInput, NotFound, unknown
-from gemel.facts import HOUR, MINUTE, Draft, Fact, Time
+from gemel.facts import HOUR, HOUSE, MINUTE, Draft, Fact, Time
 from gemel.intervention import LEVELS, Forecast, Intervention, Situation
 from gemel.simulate import samples, summarise
 from gemel.streams import Live, Sink
@@ -108,6 +108,8 @@ class Bank:
             self.types.setdefault(name, twin_type)
         if name not in self.types:
             raise unknown("twin type", name, self.types)
+        if id.startswith(HOUSE[0]):
+            raise BadInput(f"{id!r} cannot be a twin: names that begin with {HOUSE[0]} are the bank's own", field="id")
         if id in self:
             raise BadInput(f"there is a twin {id!r} already")
         body = {"type": name, "hash": self.types[name].hash, "holder": by, "attributes": dict(attributes or {})}
@@ -142,11 +144,11 @@ class Bank:
         return sorted({*self.sources, *self.sinks})
 
     def __contains__(self, id: object) -> bool:
-        return id in self._created or id in self.thread.twins()
+        return id in self._created or id in self.twins()
 
     def twins(self) -> list[str]:
         """Return the ids of all twins."""
-        return sorted(self.thread.twins())
+        return sorted(name for name in self.thread.twins() if not name.startswith(HOUSE[0]))
 
     def created(self, id: str) -> Fact:
         """Return the fact that made the twin."""
