@@ -238,6 +238,14 @@ class ThreadContract(ABC):
 
     # proof
 
+    def test_rows_are_what_the_tree_hashes_erased_ones_too(self, thread: Thread) -> None:
+        thread.append([draft(i, twin=twin) for i in range(20) for twin in ("lily", "max")], 5)
+        thread.erase("max")
+        rows = list(thread.rows())
+        assert [row.seq for row in rows] == list(range(1, 41))
+        assert all(thread.prove(row.seq).record == row.record.hex() for row in rows)
+        assert [row.seq for row in thread.rows("max", after_seq=20)] == list(range(22, 41, 2))
+
     def test_an_untouched_thread_is_intact(self, thread: Thread) -> None:
         """Empty, small, and over many kept subtrees."""
         for count in (0, 1, 5, 1_200):

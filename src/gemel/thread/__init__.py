@@ -9,6 +9,7 @@ from gemel.thread.contract import Verdict as Verdict
 from gemel.thread.inspection import verify_store as verify_store
 from gemel.thread.memory import MemoryThread as MemoryThread
 from gemel.thread.opening import open_thread as open_thread
+from gemel.thread.row import Row as Row
 from gemel.thread.signature import checkpoint_holds as checkpoint_holds
 from gemel.thread.signature import growth_holds as growth_holds
 from gemel.thread.signature import inclusion_holds as inclusion_holds

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from gemel.errors import Tampered, Unavailable
 from gemel.facts import iso
-from gemel.thread.codec import Row, name, unseal
+from gemel.thread.codec import name, unseal
 from gemel.thread.contract import Checkpoint, Verdict
 from gemel.thread.keys import Keys, SubjectKey
 from gemel.thread.ledger import Head
 from gemel.thread.merkle import Tree, leaf_hash
+from gemel.thread.row import Row
 from gemel.thread.signature import checkpoint_holds
 
 MOST = 1_000

@@ -20,38 +20,13 @@ from gemel.errors import BadInput, Tampered
 from gemel.facts import Body, Draft, Fact, Time
 from gemel.thread.keys import SubjectKey
 from gemel.thread.merkle import leaf_hash
+from gemel.thread.row import Row, clear
 
 NONCE = 12
 LONGEST = 1024
 """Bytes that a name or key may have."""
 KIND = re.compile(r"[a-z][a-z0-9_.-]*/[0-9]+")
-_CLEAR = struct.Struct(">BQqqHHB")
-_FORMAT = 1
 _LIMIT = 1 << 63
-
-
-class Row(NamedTuple):
-    """A stored fact: `mark` is the keyed digest of its idempotency key, `leaf` the hash of its record."""
-
-    seq: int
-    twin: str
-    kind: str
-    true_at: Time
-    known_at: Time
-    mark: bytes | None
-    leaf: bytes
-    nonce: bytes
-    sealed: bytes
-
-    @property
-    def clear(self) -> bytes:
-        """Return the clear part."""
-        return clear(self.seq, self.twin, self.kind, self.true_at, self.known_at, self.mark)
-
-    @property
-    def record(self) -> bytes:
-        """Return what the tree hashes."""
-        return self.clear + self.nonce + self.sealed
 
 
 class _Inner(msgspec.Struct, omit_defaults=True):
@@ -165,13 +140,6 @@ def _name(name: object, where: str) -> str:
     if not isinstance(name, str):
         raise BadInput(f"name {name!r} is not text", field=where)
     return str(_plain(name, where))
-
-
-def clear(seq: int, twin: str, kind: str, true_at: Time, known_at: Time, mark: bytes | None) -> bytes:
-    """Return the clear part of a record: format, seq, times, lengths; then twin, kind and mark."""
-    twin_, kind_, mark_ = twin.encode(), kind.encode(), mark or b""
-    head = _CLEAR.pack(_FORMAT, seq, true_at, known_at, len(twin_), len(kind_), len(mark_))
-    return b"".join((head, twin_, kind_, mark_))
 
 
 def nonces(count: int) -> list[bytes]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gemel.facts import Draft, Fact, Time
+from gemel.thread.row import Row
 
 Listener = Callable[[Sequence[Fact]], None]
 """Is called with facts that are durable, in order of seq."""
@@ -78,6 +79,10 @@ class Thread(Protocol):
 
     def get(self, seq: int) -> Fact:
         """Return one fact, or raise `NotFound`."""
+        ...
+
+    def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
+        """Yield rows in order of seq as they lie in the store, sealed, those of erased subjects too."""
         ...
 
     def twins(self) -> list[str]:

@@ -10,11 +10,12 @@ import apsw
 
 from gemel.errors import GemelError, NotFound
 from gemel.thread.audit import Claim, Damage, audit
-from gemel.thread.codec import NONCE, Row, name
+from gemel.thread.codec import NONCE, name
 from gemel.thread.contract import Checkpoint, Verdict
 from gemel.thread.keys import FolderKeys
 from gemel.thread.ledger import Head
 from gemel.thread.pages import facts_on
+from gemel.thread.row import Row
 from gemel.thread.tables import FILE, FORMAT, SCHEMA, connect, scalar
 
 _TYPES = "integertexttextintegerintegerblobblobblobblob"

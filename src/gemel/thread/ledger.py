@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from gemel.errors import BadInput, Refused, Unavailable
 from gemel.facts import Fact, Time
-from gemel.thread.codec import Prepared, Row, nonces, seal
+from gemel.thread.codec import Prepared, nonces, seal
 from gemel.thread.commit import Ticket
 from gemel.thread.keys import Keys, SubjectKey
 from gemel.thread.merkle import Node, Tree
+from gemel.thread.row import Row
 
 
 @dataclass(frozen=True)

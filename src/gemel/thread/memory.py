@@ -9,7 +9,7 @@ from itertools import islice
 from gemel.errors import NotFound, Unavailable, unknown
 from gemel.facts import Draft, Fact, Time
 from gemel.thread.audit import Claim, audit
-from gemel.thread.codec import Row, prepare, unseal
+from gemel.thread.codec import prepare, unseal
 from gemel.thread.commit import GroupCommit, Ticket
 from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Verdict
 from gemel.thread.keys import MemoryKeys
@@ -19,6 +19,7 @@ from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
 from gemel.thread.notes import MemoryNotes, opened, sealed
 from gemel.thread.proving import growth, inclusion
 from gemel.thread.query import Query, asked
+from gemel.thread.row import Row
 from gemel.thread.signature import sign_checkpoint
 from gemel.thread.within import bounded, within
 
@@ -151,6 +152,11 @@ class MemoryThread:
         if key is None:
             raise NotFound(f"fact {seq} cannot be read: {row.twin} was erased")
         return unseal(row, key)
+
+    def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
+        """Yield rows in order of seq as they lie, sealed, those of erased subjects too."""
+        self._check_open()
+        return iter([row for row in self._rows[max(after_seq, 0) :] if twin is None or row.twin == twin])
 
     def twins(self) -> list[str]:
         """Return the ids of all twins that have facts, in order, erased ones left out."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gemel.errors import NotFound
-from gemel.thread.codec import Row
 from gemel.thread.contract import Inclusion
 from gemel.thread.merkle import Perfect, consistency_path, inclusion_path
+from gemel.thread.row import Row
 
 
 def inclusion(seq: int, size: int | None, most: int, row: Callable[[int], Row], perfect: Perfect) -> Inclusion:

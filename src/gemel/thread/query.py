@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import apsw
 
 from gemel.facts import Time
-from gemel.thread.codec import Row
+from gemel.thread.row import Row
 from gemel.thread.tables import ROW, scalar
 from gemel.thread.within import bounded
 

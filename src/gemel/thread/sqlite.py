@@ -13,7 +13,7 @@ import apsw
 
 from gemel.errors import NotFound, Tampered, Unavailable, unknown
 from gemel.facts import Draft, Fact, Time
-from gemel.thread.codec import Row, name, prepare, unseal
+from gemel.thread.codec import name, prepare, unseal
 from gemel.thread.commit import GroupCommit, Ticket
 from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Verdict
 from gemel.thread.inspection import verify_store
@@ -25,6 +25,7 @@ from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
 from gemel.thread.notes import FolderNotes, opened, sealed
 from gemel.thread.proving import growth, inclusion
 from gemel.thread.query import PAGE, asked, last_known, pages
+from gemel.thread.row import Row
 from gemel.thread.signature import sign_checkpoint
 from gemel.thread.tables import FILE, FORMAT, ROW, SCHEMA, connect, scalar, store, understood
 from gemel.thread.within import bounded, within
@@ -325,6 +326,11 @@ class SqliteThread:
         for fact in self._open([row]):
             return fact
         raise NotFound(f"fact {seq} cannot be read: {row.twin} was erased")
+
+    def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
+        """Yield rows in order of seq as they lie in the store, sealed, those of erased subjects too."""
+        query = asked(twin, None, after_seq, self._size(), None, None, False)
+        return (row for page in pages(query, self._ask) for row in page)
 
     def twins(self) -> list[str]:
         """Return the ids of all twins that have facts, in order, erased ones left out."""

@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 
 from gemel.errors import Tampered, Unavailable
-from gemel.thread.codec import Row
+from gemel.thread.row import Row
 
 FORMAT = "1"
 FILE = "thread.db"
