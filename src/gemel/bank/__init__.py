@@ -1,9 +1,9 @@
 """The bank: twins, the gate, replicas, forks and proposals."""
 
 from gemel.bank.bank import Bank as Bank
-from gemel.bank.bank import Tell as Tell
-from gemel.bank.bank import quiet as quiet
 from gemel.bank.bank import wall_clock as wall_clock
+from gemel.bank.beliefs import Tell as Tell
+from gemel.bank.beliefs import quiet as quiet
 from gemel.bank.foresight import Foresight as Foresight
 from gemel.bank.foresight import Walk as Walk
 from gemel.bank.foresight import Walked as Walked

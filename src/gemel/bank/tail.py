@@ -23,3 +23,8 @@ class Tail:
             held = self._held.setdefault(twin, [])
             held.extend(self._thread.read(twin, kinds=self._kinds, after_seq=held[-1].seq if held else 0))
             return tuple(held)
+
+    def forget(self, twin: str) -> None:
+        """Forget what was read of the twin."""
+        with self._lock:
+            self._held.pop(twin, None)

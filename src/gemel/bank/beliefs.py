@@ -1,0 +1,181 @@
+"""Beliefs: the replica of each twin in step with its facts, and what is foreseen from it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gemel.bank import memory
+from gemel.bank.features import WINDOW, Past
+from gemel.bank.foresight import REFIT, Foresight, Walk, mended
+from gemel.bank.record import AHEAD, known, record
+from gemel.bank.replica import Followed, Replica
+from gemel.dynamics import Belief, Seed
+from gemel.errors import NotFound, unknown
+from gemel.facts import HOUR, MINUTE, Fact, Time
+from gemel.intervention import LEVELS, Forecast
+from gemel.simulate import samples, summarise
+from gemel.thread import Thread
+from gemel.twintype import TwinType
+
+Tell = Callable[[str, int, int], object]
+"""Called with what is being done, how much of it is done and how much there is."""
+
+EVERY: Time = 5 * MINUTE
+
+FOLDED = ("observed/1", "acted/1", "retracted/1", "personalised/1")
+"""The kinds of fact that a belief is folded from."""
+
+
+def quiet(what: str, done: int, whole: int) -> None:
+    """Tell nobody."""
+
+
+class Beliefs:
+    """What is believed of each twin of one thread, folded when asked for and kept; *lock* is held while it folds."""
+
+    def __init__(
+        self, thread: Thread, created: Callable[[str], Fact], type_of: Callable[[str], TwinType], seed: Seed
+    ) -> None:
+        self.thread, self.seed, self.lock = thread, seed, threading.RLock()
+        self._created, self._type_of = created, type_of
+        self._replicas: dict[str, tuple[int, Replica]] = {}
+        self._kept: dict[str, Time] = {}
+        self._foresights: dict[tuple[str, str], Foresight] = {}
+        self._said: dict[tuple[str, str], tuple[tuple[int, Time, Time], Foresight | None, Forecast]] = {}
+
+    def replica(self, id: str) -> Replica:
+        """Return the twin's replica, in step with the thread."""
+        with self.lock:
+            seen, replica = self._replicas.get(id) or (0, self._blank(id))
+            facts = list(self.thread.read(id, kinds=FOLDED, after_seq=seen))
+            replica.take(facts)
+            if id not in self._replicas:
+                self._recall(replica, facts)
+            self._replicas[id] = facts[-1].seq if facts else seen, replica
+            return replica
+
+    def _recall(self, replica: Replica, facts: Sequence[Fact]) -> None:
+        """Let a fresh replica go on from the belief that was kept, if that is what folding its facts would give."""
+        note = self.thread.kept(replica.id, "belief")
+        seq = memory.note_seq(note)
+        later = min((fact.true_at for fact in facts if fact.seq > seq), default=None)
+        followed = memory.restored(replica, note, later, facts[-1].seq if facts else 0)
+        if followed is not None:
+            replica.start_from(followed)
+            self._kept[replica.id] = followed.at
+
+    def remember(self, id: str) -> None:
+        """Keep the last belief, so that the next start need not fold from the beginning."""
+        with self.lock:
+            seen, replica = self._replicas.get(id, (0, None))
+            latest = None if replica is None else replica.latest
+            if replica is not None and latest is not None and latest.at > self._kept.get(id, -1):
+                self.thread.keep(id, "belief", memory.belief_note(replica, latest, seen))
+                self._kept[id] = latest.at
+
+    def remember_all(self) -> None:
+        """Keep the last belief of every twin."""
+        for id_ in list(self._replicas):
+            self.remember(id_)
+
+    def forget(self, id: str) -> None:
+        """Forget all that is held in memory about a twin."""
+        with self.lock:
+            self._replicas.pop(id, None)
+            self._kept.pop(id, None)
+            for held in (self._foresights, self._said):
+                for place in [place for place in held if place[0] == id]:
+                    del held[place]
+
+    def _blank(self, id: str) -> Replica:
+        attributes = {str(k): float(v) for k, v in self._created(id).body["attributes"].items()}
+        return Replica(self._type_of(id), id, attributes, self.seed)
+
+    def followed(self, id: str, since: Time | None = None) -> list[Followed]:
+        """Return the beliefs after each cycle from the last before *since* on (None: the latest alone)."""
+        with self.lock:
+            replica = self.replica(id)
+            if since is not None:
+                return list(replica.follow(since=since))
+            latest = replica.belief()
+            return [] if latest is None else [latest]
+
+    def replica_known_by(self, id: str, known_by: Time | None) -> Replica:
+        """Return a fresh replica from what was known at *known_by*."""
+        made = self._blank(id)
+        made.take(self.thread.read(id, kinds=FOLDED, known_by=known_by))
+        return made
+
+    def at(self, id: str, now: Time) -> Belief:
+        """Return the belief carried to *now* from the last reading."""
+        with self.lock:
+            replica = self.replica(id)
+            followed = replica.belief(now)
+            if followed is None:
+                raise NotFound(f"nothing is known of {id} yet: import a record or connect a stream")
+            return replica.forward(followed, now // MINUTE * MINUTE)
+
+    def forecast(self, id: str, signal: str, hours: float, now: Time) -> Forecast:
+        """Return quantiles of *signal* if nothing is done but rates going back to usual, mended by what was learned."""
+        twin_type, length = self._type_of(id), max(round(hours * HOUR), EVERY)
+        if signal not in twin_type.signals:
+            raise unknown("signal", signal, twin_type.signals)
+        with self.lock:
+            replica, foresight = self.replica(id), self._foresights.get((id, signal))
+            asked = (self._replicas[id][0], length, now)
+            held = self._said.get((id, signal))
+            if held is None or held[0] != asked or held[1] is not foresight:
+                held = asked, foresight, self._foretold(replica, signal, length, now, foresight)
+                self._said[id, signal] = held
+            return held[2]
+
+    def _foretold(
+        self, replica: Replica, signal: str, length: Time, now: Time, foresight: Foresight | None
+    ) -> Forecast:
+        port, belief, last = replica.type.signals[signal], self.at(replica.id, now), replica.last_reading(signal)
+        made_at, steps = int(belief.at[0]), length // EVERY
+        mend = foresight is not None and last is not None and now - last <= 2 * port.cadence
+        if mend and steps <= AHEAD:  # what is mended then replaces all of it
+            at = tuple(made_at + EVERY * (i + 1) for i in range(steps))
+            said = Forecast(signal, port.unit, made_at, at, np.zeros(steps), np.zeros((len(LEVELS), steps)))
+        else:
+            plan = replica.expected(made_at, now, length)
+            draws = samples(replica.type.dynamics, belief, [plan], length, self.seed, signal, EVERY)
+            said = summarise(draws[:, 0], signal, port.unit, made_at, EVERY, port.low, port.high)
+        if foresight is None or not mend:
+            return said
+        _, _, features, mean, sd = known(replica, signal, Past(replica, signal, now - WINDOW), belief, [now])
+        return mended(said, foresight, features, mean, sd, port.low, port.high)
+
+    def learn(self, id: str, signal: str, allowed: Sequence[str], now: Time, tell: Tell) -> None:
+        """Learn from how forecasts of *signal* came true up to *now*, here and with the twins *allowed*; keep it.
+
+        What was learned in the last half day and is still allowed is taken as it is.
+        """
+        twin_type, name = self._type_of(id), f"foresight-{signal}"
+        note = memory.read_foresight(self.thread.kept(id, name), twin_type.hash)
+        fresh = note is not None and 0 <= now - note.fitted_at < REFIT and set(note.learned_from) <= set(allowed)
+        if note is None or not fresh:
+            tell("learning from past forecasts", 0, len(allowed) + 2)
+            records = []
+            for i, other in enumerate(allowed):
+                records.append(record(self.replica_known_by(other, None), signal))
+                tell("learning from past forecasts", i + 1, len(allowed) + 2)
+            own = record(self.replica_known_by(id, None), signal).until(now)
+            walk = Walk([other.until(min(now, int(other.at[-1]))) for other in records if len(other.at)])
+            walk.along(own, lambda done: tell("weighing past errors", done + 1, len(own.at)))
+            self.thread.keep(id, name, memory.foresight_note(walk.foresight, twin_type.hash, now, tuple(allowed)))
+            self._foresights[id, signal] = walk.foresight
+            tell("learning from past forecasts", len(allowed) + 2, len(allowed) + 2)
+        else:
+            self._foresights[id, signal] = memory.foresight(note)
+
+    def unlearn(self, id: str) -> None:
+        """Forget what was learned of the twin's errors, as its constants are others now."""
+        for signal in self._type_of(id).signals:
+            self._foresights.pop((id, signal), None)
+            if self.thread.kept(id, f"foresight-{signal}") is not None:
+                self.thread.keep(id, f"foresight-{signal}", b"")
