@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from postgres import new_store as new_store
+from postgres import postgres as postgres
+from postgres import store as store
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "build/test-cache"
