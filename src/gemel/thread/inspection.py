@@ -12,7 +12,8 @@ from gemel.errors import GemelError, NotFound
 from gemel.thread.audit import Claim, Damage, audit
 from gemel.thread.codec import NONCE, name
 from gemel.thread.contract import Checkpoint, Verdict
-from gemel.thread.keys import FolderKeys
+from gemel.thread.folder_keys import FolderKeys
+from gemel.thread.key_stores import open_keys
 from gemel.thread.ledger import Head
 from gemel.thread.pages import facts_on
 from gemel.thread.row import Row
@@ -33,7 +34,7 @@ def verify_store(folder: Path | str) -> Verdict:
     path = Path(folder) / FILE
     if not path.exists():
         raise NotFound(f"no store in {folder}: {FILE} is missing")
-    keys = FolderKeys(path.parent / "keys", readonly=True)
+    keys = open_keys(None, path.parent / "keys", readonly=True)
     try:
         return _verify(path, keys)
     except (apsw.Error, UnicodeDecodeError, ValueError, TypeError) as error:

@@ -17,7 +17,8 @@ from gemel.thread.codec import name, prepare, unseal
 from gemel.thread.commit import GroupCommit, Ticket
 from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Verdict
 from gemel.thread.inspection import verify_store
-from gemel.thread.keys import FolderKeys, SubjectKey
+from gemel.thread.key_stores import open_keys
+from gemel.thread.keys import SubjectKey
 from gemel.thread.ledger import Entry, Head, Marks, compose
 from gemel.thread.listeners import Listeners
 from gemel.thread.lock import StoreLock
@@ -56,7 +57,7 @@ class SqliteThread:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._lock = StoreLock(self.folder)
             try:
-                self._keys = FolderKeys(self.folder / "keys", readonly=readonly)
+                self._keys = open_keys(None, self.folder / "keys", readonly=readonly)
                 self._public_key = self._read_key() if readonly else self._open_writer()
             except BaseException:
                 self._let_go()
