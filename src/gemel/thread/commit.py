@@ -1,4 +1,9 @@
-"""Group commit: whoever finds nobody committing commits for all who wait; a lone writer commits on its own thread."""
+"""Group commit: whoever finds nobody committing commits for all who wait; a lone writer commits on its own thread.
+
+Those who wait are called one after the other: each calls the next, and goes on. Called all at once, they would queue for
+the interpreter, and the one who commits behind them. Who is to commit next is called first, so that the disk works while
+the others come back with more.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +19,16 @@ from gemel.thread.codec import Prepared
 class Ticket:
     """One append on its way: it ends with `facts` and `duplicates`, or with an `error`."""
 
-    __slots__ = ("done", "drafts", "duplicates", "error", "facts", "now", "wake")
+    __slots__ = ("called", "done", "drafts", "duplicates", "error", "facts", "following", "now", "wake")
 
     def __init__(self, drafts: Sequence[Prepared], now: Time) -> None:
         self.drafts, self.now = drafts, now
         self.facts: tuple[Fact, ...] = ()
         self.duplicates = 0
         self.error: BaseException | None = None
-        self.done = False
+        self.done = self.called = False
         self.wake: threading.Lock | None = None
+        self.following: Ticket | None = None
 
 
 class GroupCommit:
@@ -37,31 +43,38 @@ class GroupCommit:
     def submit(self, ticket: Ticket) -> None:
         """Return once *commit* has dealt with the ticket."""
         with self._mutex:
-            alone = not self._leading
-            if alone:
-                self._leading = True
-            else:
+            if self._leading:
                 ticket.wake = threading.Lock()
                 ticket.wake.acquire()
                 self._pending.append(ticket)
-        if ticket.wake is not None:
-            self._wait(ticket, ticket.wake)
-        if not ticket.done:
+            self._leading = True
+        if ticket.wake is None:
             self._lead(ticket)
+        else:
+            self._wait(ticket, ticket.wake)
 
     def _wait(self, ticket: Ticket, wake: threading.Lock) -> None:
-        """Return when the ticket is done or has to lead; an interrupt takes it back only while nobody has taken it."""
-        try:
-            wake.acquire()
-        except BaseException:
-            with self._mutex:
-                if ticket in self._pending:
-                    self._pending.remove(ticket)
+        """Return when the ticket is done, by itself if need be; an interrupt takes it back while nobody has taken it."""
+        interrupt: BaseException | None = None
+        while not ticket.called:
+            try:
+                wake.acquire()
+            except BaseException as error:
+                if self._taken_back(ticket):
                     raise
-            wake.acquire()
-            if not ticket.done:
-                self._lead(ticket)
-            raise
+                interrupt = error
+        _call(ticket.following)
+        if not ticket.done:
+            self._lead(ticket)
+        if interrupt is not None:
+            raise interrupt
+
+    def _taken_back(self, ticket: Ticket) -> bool:
+        with self._mutex:
+            waiting = ticket in self._pending
+            if waiting:
+                self._pending.remove(ticket)
+            return waiting
 
     def _lead(self, ticket: Ticket) -> None:
         with self._mutex:
@@ -74,14 +87,24 @@ class GroupCommit:
                 failed.error = failed.error or _of(error, failed is ticket)
             raise
         finally:
-            for finished in batch:
-                finished.done = True
-            with self._mutex:
-                successor = self._pending.popleft() if self._pending else None
-                self._leading = successor is not None
-            for waiting in (*batch[1:], successor):
-                if waiting is not None and waiting.wake is not None:
-                    waiting.wake.release()
+            self._finish(batch)
+
+    def _finish(self, batch: Sequence[Ticket]) -> None:
+        """Let the next one lead, and all of *batch* but its leader go on."""
+        for finished in batch:
+            finished.done = True
+        with self._mutex:
+            self._leading = bool(self._pending)
+            waiting = [self._pending.popleft(), *batch[1:]] if self._pending else batch[1:]
+        for one, following in zip(waiting, waiting[1:], strict=False):
+            one.following = following
+        _call(waiting[0] if waiting else None)
+
+
+def _call(ticket: Ticket | None) -> None:
+    if ticket is not None and ticket.wake is not None:
+        ticket.called = True
+        ticket.wake.release()
 
 
 def _of(error: BaseException, own: bool) -> BaseException:
