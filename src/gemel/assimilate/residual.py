@@ -7,7 +7,7 @@ arXiv 2106.00170) on errors in units of the model's own spread.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -31,8 +31,9 @@ class Lessons:
 class Learning:
     """How errors are learned: count of random features, shrinkage of linear and random ones, length scale of these.
 
-    Nothing is said on fewer than `least` rows; on n rows the correction counts n / (n + `trust_after`). Chosen by rolling
-    cross-validation inside the first 70 % of four people's records, see docs/diabetes.md.
+    Nothing is learned on fewer than `least` rows; on n rows the correction counts n / (n + `trust_after`), and what was
+    learned elsewhere fades from `cold_share` to nothing as that comes near 1. Chosen by rolling cross-validation inside
+    the first 70 % of four people's records, see docs/diabetes.md.
     """
 
     random: int = 300
@@ -41,20 +42,30 @@ class Learning:
     length: float = 1.2
     least: int = 150
     trust_after: float = 700.0
+    cold_share: float = 0.25
     limit: float = 4.0
 
 
 @dataclass(frozen=True)
 class Residual:
-    """A learned correction of a model's mean: `correct(features)` -> (n, steps)."""
+    """A learned correction of a model's mean: `correct(features)` -> (n, steps); `start` is what it began with."""
 
     centre: np.ndarray
     scale: np.ndarray
     weights: np.ndarray
     settings: Learning
+    start: Residual | None = None
+
+    def times(self, share: float) -> Residual:
+        """Return a share of this correction."""
+        return replace(self, weights=share * self.weights)
 
     def correct(self, features: np.ndarray, steps: int) -> np.ndarray:
         """Return what to add to the model's mean at each step."""
+        learned = self._learned(features, steps)
+        return learned if self.start is None else learned + self.start.correct(features, steps)
+
+    def _learned(self, features: np.ndarray, steps: int) -> np.ndarray:
         anchored = self._basis(features) @ self.weights
         at = np.arange(steps)
         xs = np.concatenate([[-1], ANCHORS])
@@ -66,13 +77,14 @@ class Residual:
         return _basis(np.clip((features - self.centre) / self.scale, -limit, limit), self.settings)
 
 
-def learn(lessons: Sequence[Lessons], settings: Learning) -> Residual | None:
-    """Return the correction that *lessons* teach, or None where there are too few."""
+def learn(lessons: Sequence[Lessons], settings: Learning, cold: Residual | None = None) -> Residual | None:
+    """Return the correction that *lessons* teach, begun with *cold*, learned elsewhere; where too few, what there is of it."""
     features = np.concatenate([lesson.features for lesson in lessons])
     error = np.concatenate([lesson.error for lesson in lessons])[:, ANCHORS]
     weight = np.concatenate([lesson.weight for lesson in lessons])
+    cold = None if cold is None or cold.centre.shape != features.shape[1:] else cold.times(settings.cold_share)
     if np.isfinite(error[:, 0]).sum() < settings.least:
-        return None
+        return cold
     centre, scale = features.mean(axis=0), features.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     basis = _basis(np.clip((features - centre) / scale, -settings.limit, settings.limit), settings)
@@ -82,7 +94,8 @@ def learn(lessons: Sequence[Lessons], settings: Learning) -> Residual | None:
     )
     weights = np.column_stack([_ridge(basis, error[:, i], weight, penalty) for i in range(len(ANCHORS))])
     rows = np.isfinite(error).sum(axis=0)
-    return Residual(centre, scale, weights * rows / (rows + settings.trust_after), settings)
+    trust = rows / (rows + settings.trust_after)
+    return Residual(centre, scale, weights * trust, settings, None if cold is None else cold.times(1 - float(trust[0])))
 
 
 def _ridge(basis: np.ndarray, target: np.ndarray, weight: np.ndarray, penalty: np.ndarray) -> np.ndarray:

@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gemel.bank import memory
+from gemel.bank.cold import cold_start
 from gemel.bank.features import WINDOW, Past
 from gemel.bank.foresight import REFIT, Foresight, Walk, mended
 from gemel.bank.record import AHEAD, known, record
 from gemel.bank.replica import Followed, Replica
+from gemel.bank.snapshots import Snapshots
 from gemel.dynamics import Belief, Seed
 from gemel.errors import NotFound, unknown
 from gemel.facts import HOUR, MINUTE, Fact, Time
@@ -42,7 +44,8 @@ class Beliefs:
         self.thread, self.seed, self.lock = thread, seed, threading.RLock()
         self._created, self._type_of = created, type_of
         self._replicas: dict[str, tuple[int, Replica]] = {}
-        self._kept: dict[str, Time] = {}
+        self.snapshots = Snapshots(thread)
+        self._hours: dict[str, int] = {}
         self._foresights: dict[tuple[str, str], Foresight] = {}
         self._said: dict[tuple[str, str], tuple[tuple[int, Time, Time], Foresight | None, Forecast]] = {}
 
@@ -52,29 +55,22 @@ class Beliefs:
             seen, replica = self._replicas.get(id) or (0, self._blank(id))
             facts = list(self.thread.read(id, kinds=FOLDED, after_seq=seen))
             replica.take(facts)
-            if id not in self._replicas:
-                self._recall(replica, facts)
             self._replicas[id] = facts[-1].seq if facts else seen, replica
             return replica
 
-    def _recall(self, replica: Replica, facts: Sequence[Fact]) -> None:
-        """Let a fresh replica go on from the belief that was kept, if that is what folding its facts would give."""
-        note = self.thread.kept(replica.id, "belief")
-        seq = memory.note_seq(note)
-        later = min((fact.true_at for fact in facts if fact.seq > seq), default=None)
-        followed = memory.restored(replica, note, later, facts[-1].seq if facts else 0)
-        if followed is not None:
-            replica.start_from(followed)
-            self._kept[replica.id] = followed.at
-
     def remember(self, id: str) -> None:
-        """Keep the last belief, so that the next start need not fold from the beginning."""
+        """Keep snapshots of what was folded, so that the next start need not fold from the beginning."""
         with self.lock:
             seen, replica = self._replicas.get(id, (0, None))
-            latest = None if replica is None else replica.latest
-            if replica is not None and latest is not None and latest.at > self._kept.get(id, -1):
-                self.thread.keep(id, "belief", memory.belief_note(replica, latest, seen))
-                self._kept[id] = latest.at
+            if replica is not None and replica.folded:
+                self.snapshots.put(replica, seen)
+
+    def _settle(self, replica: Replica) -> None:
+        """Keep snapshots once in each hour of the twin's time: the process may be killed."""
+        hour = replica.points[-1].at // HOUR if replica.points else 0
+        if hour != self._hours.get(replica.id):
+            self._hours[replica.id] = hour
+            self.remember(replica.id)
 
     def remember_all(self) -> None:
         """Keep the last belief of every twin."""
@@ -85,23 +81,24 @@ class Beliefs:
         """Forget all that is held in memory about a twin."""
         with self.lock:
             self._replicas.pop(id, None)
-            self._kept.pop(id, None)
+            self._hours.pop(id, None)
+            self.snapshots.forget(id)
             for held in (self._foresights, self._said):
                 for place in [place for place in held if place[0] == id]:
                     del held[place]
 
     def _blank(self, id: str) -> Replica:
         attributes = {str(k): float(v) for k, v in self._created(id).body["attributes"].items()}
-        return Replica(self._type_of(id), id, attributes, self.seed)
+        return Replica(self._type_of(id), id, attributes, self.seed, shelf=self.snapshots.find)
 
     def followed(self, id: str, since: Time | None = None) -> list[Followed]:
         """Return the beliefs after each cycle from the last before *since* on (None: the latest alone)."""
         with self.lock:
             replica = self.replica(id)
-            if since is not None:
-                return list(replica.follow(since=since))
-            latest = replica.belief()
-            return [] if latest is None else [latest]
+            latest = replica.belief() if since is None else None
+            found = list(replica.follow(since=since)) if since is not None else [latest] if latest is not None else []
+            self._settle(replica)
+            return found
 
     def replica_known_by(self, id: str, known_by: Time | None) -> Replica:
         """Return a fresh replica from what was known at *known_by*."""
@@ -116,6 +113,7 @@ class Beliefs:
             followed = replica.belief(now)
             if followed is None:
                 raise NotFound(f"nothing is known of {id} yet: import a record or connect a stream")
+            self._settle(replica)
             return replica.forward(followed, now // MINUTE * MINUTE)
 
     def forecast(self, id: str, signal: str, hours: float, now: Time) -> Forecast:
@@ -165,7 +163,8 @@ class Beliefs:
                 records.append(record(self.replica_known_by(other, None), signal))
                 tell("learning from past forecasts", i + 1, len(allowed) + 2)
             own = record(self.replica_known_by(id, None), signal).until(now)
-            walk = Walk([other.until(min(now, int(other.at[-1]))) for other in records if len(other.at)])
+            known = [other.until(min(now, int(other.at[-1]))) for other in records if len(other.at)]
+            walk = Walk(known, cold=cold_start(twin_type, signal))
             walk.along(own, lambda done: tell("weighing past errors", done + 1, len(own.at)))
             self.thread.keep(id, name, memory.foresight_note(walk.foresight, twin_type.hash, now, tuple(allowed)))
             self._foresights[id, signal] = walk.foresight

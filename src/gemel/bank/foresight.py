@@ -36,10 +36,14 @@ class Walked:
 
 @dataclass
 class Foresight:
-    """What has been learned of one twin's errors so far; `others` are past records that grants allow to learn from."""
+    """What has been learned of one twin's errors so far; `others` are past records that grants allow to learn from.
+
+    `cold` is what a pack learned beforehand, on virtual counterparts: it speaks until enough is known, and then fades.
+    """
 
     others: Sequence[Record]
     learning: Learning = field(default_factory=Learning)
+    cold: Residual | None = None
     residual: Residual | None = None
     spread: Spread | None = None
     widen: np.ndarray = field(default_factory=lambda: np.zeros((2, AHEAD)))
@@ -47,7 +51,7 @@ class Foresight:
     def refit(self, own: Record, errors: np.ndarray) -> None:
         """Learn from *own* record as known now and its errors as foreseen (n, AHEAD), NaN where nothing came yet."""
         lessons = [_lessons(own, OWN_WEIGHT), *(_lessons(other, 1.0) for other in self.others)]
-        self.residual = learn(lessons, self.learning)
+        self.residual = learn(lessons, self.learning, self.cold)
         parts = [(errors, own.sd, OWN_WEIGHT), *((other.truth - other.said, other.sd, 1.0) for other in self.others)]
         self.spread = spread(
             np.concatenate([error for error, _, _ in parts]), np.concatenate([sd for _, sd, _ in parts]),
@@ -86,8 +90,10 @@ def _lessons(record: Record, weight: float) -> Lessons:
 class Walk:
     """Goes along one record origin by origin, foreseeing each from what was known then, and keeps what it learned."""
 
-    def __init__(self, others: Sequence[Record], learning: Learning | None = None) -> None:
-        self.foresight = Foresight(others, learning or Learning())
+    def __init__(
+        self, others: Sequence[Record], learning: Learning | None = None, cold: Residual | None = None
+    ) -> None:
+        self.foresight = Foresight(others, learning or Learning(), cold)
         self._fitted: Time | None = None
         self._met = np.zeros(AHEAD, np.int64)
         self.mean = np.zeros((0, AHEAD))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gemel.bank import Replica, Tell, Walk, Walked, quiet, record
+from gemel.bank.cold import cold_start
 from gemel.bank.features import Past
 from gemel.bank.record import EVERY, Record
 from gemel.errors import BadInput
@@ -65,7 +66,9 @@ def backtest(replicas: Sequence[Replica], others: Sequence[Replica], signal: str
     scored: dict[str, Mapping[int, Scored]] = {}
     for i, replica in enumerate(replicas):
         rest = [first for j, first in enumerate(firsts) if j != i]
-        walked = Walk(rest).along(records[i], _telling(tell, f"foreseeing {replica.id}", len(records[i].at)))
+        walked = Walk(rest, cold=cold_start(replica.type, signal)).along(
+            records[i], _telling(tell, f"foreseeing {replica.id}", len(records[i].at))
+        )
         scored[replica.id] = _score(walked, Past(replica, signal))
     pooled = {h: _pooled([scored[r.id][h] for r in replicas]) for h in HORIZONS}
     return {

@@ -1,5 +1,7 @@
 """Type 1 diabetes: the person's twin, its streams, agents, guards, scenarios and metrics."""
 
+from importlib.resources import files
+
 from gemel.packs.diabetes.agents import AGENTS as PERSON_AGENTS
 from gemel.packs.diabetes.person import Person as Person
 from gemel.packs.diabetes.pump_sink import Pump as Pump
@@ -13,3 +15,5 @@ from gemel.packs.diabetes.streams import detect as detect
 
 TYPES = (Person,)
 AGENTS = {Person.name: PERSON_AGENTS}
+COLD_STARTS = (files(__name__).joinpath("cold_start.json"),)
+"""What its twins begin with before they have a past of their own; made by `python -m gemel.packs.diabetes.cold_start`."""
