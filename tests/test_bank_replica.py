@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tank import BORN, Tank, bank, drafts, lived
 
 from gemel.bank import Bank, Replica
-from gemel.bank.memory import belief_note, restored
 from gemel.dynamics import Belief
 from gemel.facts import HOUR, MINUTE, Draft, Fact
 from gemel.intervention import Scenario
@@ -70,33 +69,6 @@ def test_the_latest_adopted_fit_holds_from_the_beginning() -> None:
     assert made.constants == {"tank.leak": 0.03}
     first = next(made.follow(until=made.start))
     assert np.asarray(first.belief.values["tank.leak"]) == pytest.approx(0.03)
-
-
-def test_a_belief_from_a_kept_note_is_the_one_folded_from_the_beginning() -> None:
-    given_ = facts()
-    half = [f for f in given_ if f.true_at < BORN + HOUR]
-    early = replica(half)
-    followed = early.belief()
-    assert followed is not None
-    note = belief_note(early, followed, half[-1].seq)
-    later = replica()
-    later.take(given_)
-    found = restored(later, note, BORN + HOUR, given_[-1].seq)
-    assert found is not None
-    later.start_from(found)
-    assert same(believed(later), believed(replica(given_)))
-
-
-def test_a_late_fact_or_another_fit_makes_a_kept_note_worthless() -> None:
-    half = [f for f in facts() if f.true_at < BORN + HOUR]
-    early = replica(half)
-    followed = early.belief()
-    assert followed is not None
-    note = belief_note(early, followed, half[-1].seq)
-    assert restored(early, note, followed.at - MINUTE, half[-1].seq + 1) is None
-    other = replica([f for f in half if f.kind != "personalised/1"])
-    assert restored(other, note, None, half[-1].seq) is None
-    assert restored(early, note, None, half[-1].seq) is not None
 
 
 # through the bank

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import cached_property
 
 from gemel.dynamics import Dynamics
 from gemel.errors import BadInput, unknown
@@ -104,7 +105,7 @@ class TwinType:
     band: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     members: int = 128
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Return the content hash: SHA-256 over everything that changes what a fact means, 64 hex digits."""
         return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()

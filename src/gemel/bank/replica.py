@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 
 from gemel.assimilate import Cycle, Filter, cycles, step
+from gemel.bank.ground import MOST, SIZE, thinned, weight
 from gemel.dynamics import Belief, Dose, Info, Plan, Reading, Seed, Subject
 from gemel.facts import HOUR, MINUTE, Fact, Time
 from gemel.twintype import TwinType
@@ -18,24 +21,44 @@ from gemel.twintype import TwinType
 RETURN: Time = HOUR
 """Time constant with which a rate is expected back at its usual level."""
 
-DENSE = 24
-"""How many of the latest beliefs are kept one by one; of older ones, one an hour."""
-
 SETTINGS = Filter(doubt=4.0)
 
 
 @dataclass(frozen=True)
 class Followed:
-    """The belief just after one cycle, and how its readings fitted."""
+    """The belief just after one cycle, how its readings fitted, and what stands for all that it was folded from."""
 
     at: Time
     belief: Belief
     info: Info
+    ground: int = 0
+
+
+Shelf = Callable[["Replica", "Time | None"], "Followed | None"]
+"""Finds the latest snapshot, at or before a time, of what folding a replica's facts would give."""
+
+
+def bare(replica: Replica, until: Time | None) -> Followed | None:
+    """Find nothing."""
+    return None
+
+
+@dataclass(frozen=True)
+class Former:
+    """What a twin was before `until`, a whole minute, and how its belief and the new type's prior become one."""
+
+    replica: Replica
+    until: Time
+    move: Callable[[Belief, Belief], Belief]
+    digest: str
 
 
 @dataclass
 class Replica:
-    """One twin's history and the belief that follows from it; `take` facts in any order, then ask `belief`."""
+    """One twin's history and the belief that follows from it; `take` facts in any order, then ask `belief`.
+
+    `folded` counts the cycles that were computed; `former` is the same history under the type before.
+    """
 
     type: TwinType
     id: str
@@ -45,8 +68,44 @@ class Replica:
     doses: list[tuple[Time, str, float, str]] = field(default_factory=list)
     sources: dict[str, int] = field(default_factory=dict)
     personal: list[tuple[Time, int, dict[str, float]]] = field(default_factory=list)
+    former: Former | None = None
+    shelf: Shelf = bare
+    folded: int = 0
     _withdrawn: set[str] = field(default_factory=set)
     _points: list[Followed] = field(default_factory=list)
+
+    def retyped(
+        self, twin_type: TwinType, until: Time, move: Callable[[Belief, Belief], Belief], digest: str
+    ) -> Replica:
+        """Return the replica that has another type from *until* on, and shares all that is known with this one."""
+        return replace(self, type=twin_type, former=Former(self, until, move, digest), folded=0, _points=[])
+
+    @property
+    def chain(self) -> tuple[Replica, ...]:
+        """Return this replica and what it was before, latest first."""
+        return (self,) if self.former is None else (self, *self.former.replica.chain)
+
+    def during(self, at: Time) -> Replica:
+        """Return the replica of the type that was in force at a moment."""
+        return self if self.former is None or at >= self.former.until else self.former.replica.during(at)
+
+    @property
+    def lineage(self) -> str:
+        """Return the hash of the type, or, after a retyping, of all types and how each became the next."""
+        if self.former is None:
+            return self.type.hash
+        told = f"{self.former.replica.lineage}|{self.former.until}|{self.former.digest}|{self.type.hash}"
+        return sha256(told.encode()).hexdigest()
+
+    @cached_property
+    def senses(self) -> frozenset[str]:
+        """Return the signals that move the belief."""
+        return frozenset(getattr(self.type.dynamics, "sensors", self.type.signals))
+
+    @cached_property
+    def acts(self) -> frozenset[str]:
+        """Return the levers that move the belief."""
+        return frozenset({*self.type.levers, *getattr(self.type.dynamics, "inputs", ())})
 
     def take(self, facts: Iterable[Fact]) -> None:
         """Add what was observed, done and withdrawn; forget the beliefs that this changes."""
@@ -65,18 +124,19 @@ class Replica:
         entry = (fact.true_at, str(fact.body["name"]), float(fact.body["value"]), key)
         insort(self.readings if fact.kind == "observed/1" else self.doses, entry)
         self.sources[key] = fact.seq
-        self._forget(fact.true_at)
+        self._forget(entry)
 
     def _personalise(self, fact: Fact) -> None:
         """Take the constants of an adopted fit; where they are the latest, everything is folded anew with them."""
         known = {seq for _, seq, _ in self.personal}
         if not fact.body["adopted"] or fact.seq in known:
             return
-        before = self.constants
+        before = [replica.constants for replica in self.chain]
         values = {str(name): float(entry["value"]) for name, entry in fact.body["parameters"].items()}
         insort(self.personal, (fact.true_at, fact.seq, values), key=lambda entry: entry[:2])
-        if self.constants != before:
-            self._points = []
+        if [replica.constants for replica in self.chain] != before:
+            for replica in self.chain:
+                replica._points = []
 
     @property
     def constants(self) -> dict[str, float]:
@@ -91,7 +151,7 @@ class Replica:
     def supposing(self, constants: Mapping[str, float], since: Followed) -> Replica:
         """Return a copy with other constants, that goes on from *since* and is nobody's belief."""
         moment = max([since.at, *(at for at, _, _ in self.personal)])
-        made = replace(self, personal=[*self.personal, (moment, sys.maxsize, dict(constants))], _points=[])
+        made = replace(self, personal=[*self.personal, (moment, sys.maxsize, dict(constants))], shelf=bare, _points=[])
         belief = since.belief
         held = {name: np.full((1, belief.members), value, np.float32) for name, value in made.constants.items()}
         subject = made.subject(belief.subjects[0].born)
@@ -103,12 +163,16 @@ class Replica:
         for group in (self.readings, self.doses):
             for entry in [entry for entry in group if entry[3] == key]:
                 group.remove(entry)
-                self._forget(entry[0])
+                self._forget(entry)
 
-    def _forget(self, since: Time) -> None:
-        minute, start = since // MINUTE * MINUTE, self.start
-        valid = [p for p in self._points if p.at < minute and p.belief.subjects[0].born == start]
-        self._points = valid
+    def _forget(self, entry: tuple[Time, str, float, str]) -> None:
+        """Forget the beliefs that an entry changes: those after it, and all where it changes the beginning."""
+        minute, start = entry[0] // MINUTE * MINUTE, self.start
+        moves = any(entry[1] in replica.senses | replica.acts for replica in self.chain)
+        for replica in self.chain:
+            replica._points = [
+                p for p in replica._points if (p.at < minute or not moves) and p.belief.subjects[0].born == start
+            ]
 
     @property
     def start(self) -> Time | None:
@@ -126,7 +190,7 @@ class Replica:
         """Return doses with `since <= at < until`, in order."""
         low = 0 if since is None else bisect_left(self.doses, (since,))
         high = len(self.doses) if until is None else bisect_left(self.doses, (until,))
-        return [Dose(name, value, at) for at, name, value, _ in self.doses[low:high]]
+        return [Dose(name, value, at) for at, name, value, _ in self.doses[low:high] if name in self.acts]
 
     def read(self, since: Time | None = None, until: Time | None = None) -> list[Reading]:
         """Return readings with `since <= at < until`, in order."""
@@ -146,24 +210,55 @@ class Replica:
         limit = until if since is None else since
         known = self._known(limit)
         yield known
-        plan, belief = self.plan(since=int(known.belief.at[0])), known.belief
+        plan = self.plan(since=int(known.belief.at[0]))
         for cycle in self.cycles(known.at, until):
-            belief, info = step(self.type.dynamics, belief, cycle, plan, self.seed, SETTINGS)
-            yield self._keep(Followed(cycle.at, belief, info))
+            known = self._step(known, cycle, plan)
+            yield known
+
+    def _step(self, known: Followed, cycle: Cycle, plan: Sequence[Dose]) -> Followed:
+        belief, info = step(self.type.dynamics, known.belief, cycle, plan, self.seed, SETTINGS)
+        self.folded += 1
+        ground = (known.ground + self._weight(known.at, int(known.belief.at[0]), cycle.at, cycle.at)) % SIZE
+        return self._keep(Followed(cycle.at, belief, info, ground))
+
+    def ground(self, at: Time, moment: Time) -> int:
+        """Return what stands for all that a belief follows from: readings to the minute of *at*, doses before *moment*."""
+        start = self.start or 0
+        if self.former is None:
+            return self._weight(start - 1, start, at, moment)
+        until = self.former.until
+        return (self.former.replica.ground(until - 1, until) + self._weight(until - 1, until, at, moment)) % SIZE
+
+    def _weight(self, after: Time, since: Time, at: Time, moment: Time) -> int:
+        """Return the part of it that came between one belief and the next."""
+        first, last = ((bound // MINUTE + 1) * MINUTE for bound in (after, at))
+        read = self.readings[bisect_left(self.readings, (first,)) : bisect_left(self.readings, (last,))]
+        done = self.doses[bisect_left(self.doses, (since,)) : bisect_left(self.doses, (moment,))]
+        return weight([*(e for e in read if e[1] in self.senses), *(e for e in done if e[1] in self.acts)])
 
     def cycles(self, after: Time, until: Time | None) -> Sequence[Cycle]:
         """Return what sensors of the dynamics read after the minute of *after*, to *until*."""
-        sensed = getattr(self.type.dynamics, "sensors", self.type.signals)
         fresh = self.read((after // MINUTE + 1) * MINUTE, None if until is None else until + 1)
-        return cycles([reading for reading in fresh if reading.signal in sensed])
+        return cycles([reading for reading in fresh if reading.signal in self.senses])
 
     def _known(self, until: Time | None) -> Followed:
-        """Return the latest belief kept at or before *until*; before the first cycle, the prior."""
-        known = [point for point in self._points if until is None or point.at <= until]
-        if known:
-            return known[-1]
+        """Return the latest belief held or kept at or before *until*; before the first cycle, the root."""
+        held = [point for point in self._points if until is None or point.at <= until]
+        if held:
+            return held[-1]
+        kept = self.shelf(self, until)
+        return self._root() if kept is None else self._keep(kept)
+
+    def _root(self) -> Followed:
+        """Return what folding begins with: the prior, or what the former type believed, moved over."""
         start = self.start or 0
-        return Followed(start - 1, self.type.dynamics.prior([self.subject(start)], self.type.members, self.seed), {})
+        prior = self.type.dynamics.prior([self.subject(start)], self.type.members, self.seed)
+        if self.former is None or self.former.until <= start:
+            return Followed(start - 1, prior, {})
+        last = self.former.replica.belief(self.former.until - 1)
+        assert last is not None
+        moved = self.former.move(self.former.replica.forward(last, self.former.until), prior)
+        return Followed(self.former.until - 1, moved, {}, self.ground(self.former.until - 1, self.former.until))
 
     def start_from(self, followed: Followed) -> None:
         """Go on from a belief that was folded before."""
@@ -179,13 +274,18 @@ class Replica:
         return next((entry[0] for entry in reversed(self.readings) if entry[1] == signal), None)
 
     def _keep(self, followed: Followed) -> Followed:
-        """Keep the last hour's beliefs and one an hour before."""
+        """Hold on to a belief: to the latest one by one, to older ones ever fewer."""
         index = bisect_right(self._points, followed.at, key=lambda point: point.at)
         if index == 0 or self._points[index - 1].at != followed.at:
             self._points.insert(index, followed)
-        if index >= DENSE and self._points[index - DENSE].at // HOUR == self._points[index - DENSE + 1].at // HOUR:
-            del self._points[index - DENSE + 1]
+        if len(self._points) > MOST:
+            self._points = thinned(self._points)
         return followed
+
+    @property
+    def points(self) -> tuple[Followed, ...]:
+        """Return the beliefs that are held, oldest first."""
+        return tuple(self._points)
 
     def forward(self, followed: Followed, until: Time) -> Belief:
         """Return the belief carried on to *until* under what was done since, with no further reading."""
