@@ -14,5 +14,6 @@ from gemel.bank.record import Record as Record
 from gemel.bank.record import record as record
 from gemel.bank.replica import Followed as Followed
 from gemel.bank.replica import Replica as Replica
+from gemel.bank.rights import Book as Book
 from gemel.bank.twin import Loaded as Loaded
 from gemel.bank.twin import Twin as Twin

@@ -7,16 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gemel.bank import proposals
+from gemel.bank import erasure, proposals
 from gemel.bank.beliefs import Beliefs, Tell, quiet
 from gemel.bank.catalogue import installed
+from gemel.bank.erasure import Receipt
 from gemel.bank.gate import Gate
+from gemel.bank.index import Index
 from gemel.bank.proposals import Proposal
+from gemel.bank.query import Query, query
+from gemel.bank.relations import Graph
 from gemel.bank.replica import Followed, Replica
+from gemel.bank.rights import Book
+from gemel.bank.search import Asked, Page, search
 from gemel.bank.tail import Tail
 from gemel.bank.twin import Twin
 from gemel.consent import ALL, Grant
-from gemel.consent import fold as fold_grants
 from gemel.dynamics import Belief, Seed
 from gemel.errors import BadInput, NotFound, unknown
 from gemel.facts import HOUR, HOUSE, Draft, Fact, Time
@@ -44,16 +49,18 @@ class Bank:
     ) -> None:
         self.thread, self.now, self.seed = thread, clock, seed
         self.types = dict(installed() if types is None else types)
-        self.gate = Gate(thread, clock, self.grants, self.holder)
+        self.rights = Book(thread)
+        self.gate = Gate(thread, clock, self.rights)
         self.sources: dict[str, list[tuple[Live, str, str]]] = {}
         self.sinks: dict[str, Sink] = {}
         self._created: dict[str, Fact] = {}
-        self._granted = Tail(thread, ("granted/1", "revoked/1"))
         self._proposed = Tail(thread, proposals.KINDS)
         self._scored = Tail(thread, ("outcome/1",))
         self._alerted = Tail(thread, ("alert/1",))
-        self._grants: dict[str, tuple[int, list[Grant]]] = {}
         self.beliefs = Beliefs(thread, self.created, self.type_of, seed)
+        self.index = Index(thread)
+        if not getattr(thread, "readonly", False):
+            erasure.finish(self)
 
     @classmethod
     def open(
@@ -100,7 +107,7 @@ class Bank:
         """Return the twin as *by* may see it for *purpose*; raise `Refused` where no grant opens anything."""
         if id not in self:
             raise unknown("twin", id, self.twins())
-        if by != self.holder(id):
+        if not self.holds(by, id):
             self.gate.require(by, "read", id, self._opening(id, by, purpose), purpose)
         return Twin(self, id, by, purpose)
 
@@ -110,7 +117,7 @@ class Bank:
 
     def _opening(self, id: str, by: str, purpose: str) -> str:
         """Return a signal that some grant lets *by* read, or else one that comes near."""
-        grants = [grant for grant in self.grants(id) if grant.to == by and "read" in grant.verbs]
+        grants = [grant for grant in self.gate.rights(id).named(by) if "read" in grant.verbs]
         names = [name for grant in grants for name in grant.signals]
         open_now = (name for name in names if self.gate.decide(by, "read", id, name, purpose).allowed)
         return next(open_now, names[0] if names else ALL)
@@ -139,9 +146,14 @@ class Bank:
             self._created[id] = found
         return self._created[id]
 
-    def holder(self, id: str) -> str:
-        """Return who holds the twin's keys."""
-        return str(self.created(id).body["holder"])
+    def holders(self, id: str, at: Time | None = None) -> tuple[str, ...]:
+        """Return who holds the twin's keys at a moment, by default now; each of them suffices."""
+        self.created(id)
+        return self.gate.holders(id, at)
+
+    def holds(self, actor: str, id: str) -> bool:
+        """Return whether *actor* holds the twin's keys now."""
+        return actor in self.holders(id)
 
     def type_of(self, id: str) -> TwinType:
         """Return the twin's type, as installed now."""
@@ -151,13 +163,21 @@ class Bank:
         return self.types[name]
 
     def grants(self, id: str) -> Sequence[Grant]:
-        """Return the twin's grants, revoked ones marked."""
-        facts = self._granted.of(id)
-        seen, grants = self._grants.get(id, (-1, []))
-        if seen != len(facts):
-            grants = fold_grants(facts, self.holder(id))
-            self._grants[id] = len(facts), grants
-        return grants
+        """Return the twin's grants, those that were revoked or have ended among them."""
+        return self.gate.rights(id).grants
+
+    # many twins
+
+    def search(
+        self, asked: str | Query | Mapping[str, object], *, by: str, purpose: str, sort: str = "id", limit: int = 50,
+        cursor: str | None = None, at: Time | None = None, known_by: Time | None = None, tell: Tell = quiet,
+    ) -> Page:  # fmt: skip
+        """Return some of the twins that *by* may find, and where to go on; `gemel.bank.query` says how to ask."""
+        return search(self, Asked(query(asked), by, purpose, sort, at, known_by), limit, cursor, tell)
+
+    def graph(self, *, by: str, purpose: str) -> Graph:
+        """Return a question to put together along relations."""
+        return Graph(self, by, purpose)
 
     # beliefs
 
@@ -209,12 +229,18 @@ class Bank:
         """Forget what was learned of the twin's errors, as its constants are others now."""
         self.beliefs.unlearn(id)
 
+    def erase(self, id: str, *, by: str, reason: str, tell: Tell = quiet) -> Receipt:
+        """Erase a twin for good; only who holds its keys may, and not while a hold names it. Return the signed receipt."""
+        return erasure.erase(self, id, by, reason, tell)
+
     def forget(self, id: str) -> None:
         """Forget all that is held in memory about a twin, as after its erasure; what facts still say is read anew."""
         self.beliefs.forget(id)
-        for tail in (self._granted, self._proposed, self._scored, self._alerted):
+        self.index.forget(id)
+        self.rights.forget(id)
+        for tail in (self._proposed, self._scored, self._alerted):
             tail.forget(id)
-        for held in (self._created, self._grants, self.sources, self.sinks):
+        for held in (self._created, self.sources, self.sinks):
             held.pop(id, None)
 
     def situation(self, id: str, now: Time) -> Situation:

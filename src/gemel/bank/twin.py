@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gemel.bank import consenting
 from gemel.bank.fork import Fork
 from gemel.bank.intake import drafts
 from gemel.bank.personal import Fit, Progress, personalise
 from gemel.bank.proposals import Proposal
 from gemel.bank.replica import Followed
-from gemel.consent import ALL, GRANTED, REVOKED, Grant, grant_body, revocation_body
+from gemel.consent import ALL, Grant
 from gemel.dynamics import Reading
 from gemel.errors import BadInput, NotFound, Refused
-from gemel.facts import HOUR, MINUTE, Draft, Fact, Time, time_of
+from gemel.facts import MINUTE, Draft, Fact, Time, time_of
 from gemel.intervention import Forecast, Intervention, Situation
 from gemel.streams import Item, Live, Report, Sink, Source, collect
 from gemel.twintype import TwinType
@@ -84,46 +85,49 @@ class Twin:
 
     def act_through(self, sink: Sink) -> None:
         """Let approved interventions reach the asset through *sink*; the only way out, and only the holder opens it."""
-        self._holder_only("open a way to the asset")
+        consenting.holder_only(self, "open a way to the asset")
         self.bank.sinks[self.id] = sink
 
     # consent
 
-    def grant(self, *, to: str, purpose: str, until: Time | str | None = None, bounds: Mapping[str, float] | None = None,
-              **verbs: str | Sequence[str]) -> tuple[Grant, ...]:  # fmt: skip
+    def grant(
+        self, *, to: str, purpose: str, until: Time | str | None = None, bounds: Mapping[str, float] | None = None,
+        since: Time | str | None = None, hours: str | None = None, onward: int = 0, **verbs: str | Sequence[str],
+    ) -> tuple[Grant, ...]:  # fmt: skip
         """Allow *to* what each verb names, as in `read="*", propose="basal"`; return the grants, to revoke by id.
 
-        Whoever may propose may try it on a copy first: `propose` brings `fork` along, as a grant of its own.
+        It holds from *since*, before *until*, within *hours* (`"08:00-15:00 Europe/Paris Mon-Fri"`), and may be given on
+        *onward* times. Holders grant; so does, within it, whoever has a grant that may be given on. Whoever may propose
+        may try it on a copy first: `propose` brings `fork` along, as a grant of its own.
         """
-        self._holder_only("grant")
-        if "propose" in verbs:
-            verbs = {"fork": ALL, **verbs}
-        expires = None if until is None else _time(until)
-        made = tuple(
-            Grant(
-                self.id,
-                to,
-                purpose,
-                (verb,),
-                (names,) if isinstance(names, str) else tuple(names),
-                expires,
-                dict(bounds or {}),
-            )
-            for verb, names in verbs.items()
-        )
-        self._say(*[(GRANTED, grant_body(grant), ()) for grant in made])
-        return made
+        terms = consenting.Terms(consenting.moment(since), consenting.moment(until), hours, bounds, onward)
+        return tuple(consenting.grant(self, to, purpose, terms, verbs))
+
+    def renew(self, grant_id: str) -> Grant:
+        """Say a grant again, as it was, such as one of a guardian's that ended when the subject took the keys."""
+        return consenting.renew(self, grant_id)
 
     def revoke(self, grant_id: str) -> None:
-        """Take a grant back, at once and for older forks too."""
-        self._holder_only("revoke")
-        if grant_id not in {grant.id for grant in self.bank.grants(self.id)}:
-            raise NotFound(f"no grant {grant_id!r} on {self.id}")
-        self._say((REVOKED, revocation_body(grant_id), ()))
+        """Take a grant back, at once and for older forks too, with all that was given on from it."""
+        consenting.revoke(self, grant_id)
 
-    def _holder_only(self, what: str) -> None:
-        if self.actor != self.bank.holder(self.id):
-            raise Refused(f"{self.actor} may not {what} on {self.id}: only its holder may")
+    def entrust(
+        self, to: str, role: str = "holder", *, since: Time | str | None = None, until: Time | str | None = None
+    ) -> None:
+        """Let *to* hold the keys too, as `holder` or `guardian`: each of several holders suffices."""
+        consenting.entrust(self, to, role, consenting.moment(since), consenting.moment(until))
+
+    def hand_over(self, at: Time | str) -> None:
+        """Let the subject, by the twin's own id, take the keys alone from *at*; that may come earlier, never later."""
+        consenting.hand_over(self, time_of(at))
+
+    def dismiss(self, holder: str) -> None:
+        """End the holding of *holder*: one's own, of somebody one entrusted, or as the subject anybody's."""
+        consenting.dismiss(self, holder)
+
+    def break_glass(self, reason: str, minutes: float = 60, signals: Sequence[str] = (ALL,)) -> Grant:
+        """Open reading in an emergency, for this actor and purpose; the subject is told at once, and it ends by itself."""
+        return consenting.break_glass(self, reason, round(minutes * MINUTE), signals)
 
     # seeing
 
@@ -262,10 +266,3 @@ class Twin:
         return self.bank.append(
             [Draft(self.id, kind, body, now, by or self.actor, cause) for kind, body, cause in facts]
         ).facts
-
-
-def _time(when: Time | str) -> Time:
-    """Return a moment; a bare date means its end in UTC."""
-    if isinstance(when, str) and len(when) == 10:
-        return time_of(f"{when}T00:00:00Z") + 24 * HOUR
-    return time_of(when)

@@ -1,15 +1,15 @@
-"""Data in and its keeping: import, twins, grant, revoke, may, verify."""
+"""Data in and its keeping: import, twins, grant, revoke, may."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gemel.cli.console import PURPOSE, STORE, Actor, Id, Json, Purpose, Store, opened, progress, say, seen
-from gemel.errors import BadInput, NotFound, Refused, Tampered, unknown
+from gemel.errors import BadInput, Refused, unknown
 
 if TYPE_CHECKING:
     from gemel.bank import Bank, Twin
@@ -78,9 +78,15 @@ def _writable(bank: Bank, twin: str, type_: str, actor: str, purpose: str) -> Tw
 def twins(*, store: Store = STORE, as_json: Json = False) -> None:
     """List the twins of the store."""
     with opened(store, readonly=True) as bank:
-        rows = [{"twin": name, "type": bank.type_of(name).name, "holder": bank.holder(name)} for name in bank.twins()]
-    lines = [f"{row['twin']}  {row['type']}  held by {row['holder']}" for row in rows] or ["no twins yet"]
+        rows = [_row(bank, name) for name in bank.twins()]
+    lines = [f"{row['twin']}  {row['type']}  held by {', '.join(row['holders'])}" for row in rows] or ["no twins yet"]
     say(as_json, {"twins": rows}, "\n".join(lines))
+
+
+def _row(bank: Bank, twin: str) -> dict[str, Any]:
+    """Return a twin in one line; `holder` is the first of those who hold its keys."""
+    holders = list(bank.holders(twin))
+    return {"twin": twin, "type": bank.type_of(twin).name, "holder": next(iter(holders), None), "holders": holders}
 
 
 def grant(
@@ -93,7 +99,8 @@ def grant(
         for name in signal:
             if name != "*":
                 view.type.port(name)
-        made = view.grant(to=to, purpose=purpose, until=until, bounds=None, **{verb.value: tuple(signal)})
+        named: dict[str, Any] = {verb.value: tuple(signal)}
+        made = view.grant(to=to, purpose=purpose, until=until, **named)
     grants = [{"id": g.id, "to": g.to, "verbs": list(g.verbs), "signals": list(g.signals)} for g in made]
     lines = [f"grant {g.id}: {g.to} may {', '.join(g.verbs)} {', '.join(g.signals)} of {twin}" for g in made]
     say(as_json, {"twin": twin, "grants": grants}, "\n".join(lines))
@@ -128,29 +135,8 @@ def may(
         raise typer.Exit(Refused.exit_code)
 
 
-def verify(
-    where: Annotated[str | None, typer.Argument(metavar="[STORE]", help="A store; by default the one in use.")] = None,
-    *, store: Store = STORE, as_json: Json = False,
-) -> None:  # fmt: skip
-    """Recompute every hash and open every fact: exit 0 if the store is as written, 1 if not, naming the fact."""
-    from gemel.thread import verify_store
-
-    chosen = where or store
-    if not Path(chosen).exists():
-        raise NotFound(f"no store at {chosen}")
-    with progress() as tell:
-        tell(f"verifying {chosen}", 0, 1)
-        verdict = verify_store(chosen)
-    size, root, problems = verdict.size, verdict.root, list(verdict.problems)
-    body = {"store": chosen, "intact": verdict.intact, "facts": size, "root": root, "problems": problems}
-    text = f"{chosen}: {size} facts, root {root[:16]}…, as written"
-    say(as_json, body, text if verdict.intact else "\n".join([f"{chosen}: NOT as written", *problems]))
-    if not verdict.intact:
-        raise typer.Exit(Tampered.exit_code)
-
-
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command("import")(import_)
-    for command in (twins, grant, revoke, may, verify):
+    for command in (twins, grant, revoke, may):
         app.command()(command)

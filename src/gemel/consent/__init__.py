@@ -1,15 +1,29 @@
-"""Consent that acts: grants of a subject, and decisions that carry their reason; pure, nothing is ambient."""
+"""Consent that acts: rights of a subject, policies of an organisation, and decisions that carry their reason; pure."""
 
+from gemel.consent.cedar import rules as rules
 from gemel.consent.decision import Decision as Decision
-from gemel.consent.decision import Request as Request
 from gemel.consent.decision import decide as decide
+from gemel.consent.decision import explain as explain
+from gemel.consent.decision import opens as opens
 from gemel.consent.grant import ALL as ALL
 from gemel.consent.grant import GRANTED as GRANTED
 from gemel.consent.grant import REVOKED as REVOKED
 from gemel.consent.grant import VERBS as VERBS
 from gemel.consent.grant import Grant as Grant
-from gemel.consent.grant import fold as fold
 from gemel.consent.grant import grant_body as grant_body
 from gemel.consent.grant import revocation_body as revocation_body
+from gemel.consent.hours import Hours as Hours
+from gemel.consent.hours import hours as hours
+from gemel.consent.organisation import NOBODY as NOBODY
+from gemel.consent.organisation import Organisation as Organisation
+from gemel.consent.organisation import Policy as Policy
+from gemel.consent.organisation import Role as Role
+from gemel.consent.organisation import Said as Said
+from gemel.consent.organisation import fold_organisation as fold_organisation
 from gemel.consent.purposes import PURPOSES as PURPOSES
 from gemel.consent.purposes import purpose_iri as purpose_iri
+from gemel.consent.purposes import purpose_word as purpose_word
+from gemel.consent.request import Request as Request
+from gemel.consent.rights import Holding as Holding
+from gemel.consent.rights import Rights as Rights
+from gemel.consent.rights import fold as fold

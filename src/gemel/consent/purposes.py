@@ -6,6 +6,8 @@ The terms are those of DPV 2.1 (https://w3id.org/dpv) and of its extension for t
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gemel.errors import unknown
 
 DPV = "https://w3id.org/"
@@ -29,6 +31,7 @@ PURPOSES = {
 """From the short word to what follows `https://w3id.org/` in the term's address."""
 
 
+@lru_cache(1024)
 def purpose_iri(purpose: str) -> str:
     """Return the address of a purpose given as a short word, as `dpv:Term`, or as an address of DPV already."""
     if purpose in PURPOSES:
@@ -39,3 +42,11 @@ def purpose_iri(purpose: str) -> str:
     if sign and term.isalnum() and (address == f"{DPV}dpv" or address.startswith(f"{DPV}dpv/")):
         return purpose
     raise unknown("purpose", purpose, [*PURPOSES, "dpv:Term", f"{DPV}dpv#Term"])
+
+
+def purpose_word(purpose: str) -> str:
+    """Return the short word of a purpose where it has one, else its address."""
+    return _WORDS.get(purpose_iri(purpose), purpose_iri(purpose))
+
+
+_WORDS = {DPV + term: word for word, term in PURPOSES.items()}

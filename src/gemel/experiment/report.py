@@ -367,7 +367,7 @@ def _provenance(seen: Subject, timezone: str) -> str:
     changed = "" if made.body["hash"] == seen.type.hash else f"; the twin was made under {made.body['hash']}"
     rows = [
         ["page made", f"{seen.clock(seen.made_at)} ({timezone}), by Gemel {version('gemel')}"],
-        ["for", f"{twin.actor}, for {twin.purpose}; the twin's keys are held by {bank.holder(twin.id)}"],
+        ["for", f"{twin.actor}, for {twin.purpose}; the twin's keys are held by {', '.join(bank.holders(twin.id))}"],
         ["signals shown", ", ".join([*(course.name for course in seen.courses), *seen.doses])],
         ["facts of this twin", _facts(twin)], ["type", f"{seen.type.name}, content hash {seen.type.hash}{changed}"],
         ["store", f"{point.size} facts, root {point.root}"],

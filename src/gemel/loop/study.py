@@ -34,10 +34,10 @@ class Study:
         return [s for s in self._bank.type_of(twin).band if now - self._learned.get((twin, s), -DAY) >= REFIT]
 
     def learn(self, twin: str, signal: str) -> None:
-        """Learn, as the twin's holder may; give up when stopped."""
+        """Learn, as the twin's first holder may; give up when stopped."""
         now = self._bank.now()
         try:
-            self._bank.learn(twin, signal, self._bank.holder(twin), now, self._tell)
+            self._bank.learn(twin, signal, self._bank.holders(twin)[0], now, self._tell)
         except _Stopped:
             return
         self._learned[twin, signal] = now
