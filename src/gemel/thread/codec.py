@@ -31,7 +31,7 @@ _LIMIT = 1 << 63
 
 class _Inner(msgspec.Struct, omit_defaults=True):
     by: str
-    body: msgspec.Raw
+    body: Any
     cause: tuple[int, ...] = ()
     key: str | None = None
 
@@ -68,13 +68,39 @@ def prepare(draft: Draft) -> Prepared:
         raise BadInput(f"true_at {draft.true_at!r} is not a time in ms", field="true_at")
     if draft.cause and not all(type(seq) is int and seq > 0 for seq in draft.cause):
         raise BadInput(f"cause {draft.cause!r} is not a tuple of seqs", field="cause")
-    text, body = _body(draft.body)
     cause = tuple(draft.cause)
-    inner = _encode(_Inner(draft.by, msgspec.Raw(text), cause, draft.key))
+    body: Body = dict(draft.body)
+    said: object = body
+    if not _flat(body):
+        text, body = _body(body)
+        said = msgspec.Raw(text)
+    inner = _encode(_Inner(draft.by, said, cause, draft.key))
     return Prepared(draft.twin, draft.kind, body, draft.true_at, draft.by, cause, draft.key, inner)
 
 
+def _flat(body: Body) -> bool:
+    """Return whether JSON gives the body back as it is for certain: numbers and ASCII text, as readings are."""
+    for name, value in body.items():
+        of = type(value)
+        if type(name) is not str or not name.isascii() or not (
+            value.isascii() if of is str else value - value == 0 if of is float
+            else -_LIMIT <= value < _LIMIT if of is int else of is bool
+        ):  # fmt: skip
+            return False
+    return True
+
+
 def _check_names(draft: Draft) -> None:
+    plain = _plain_name(draft.twin) and _plain_name(draft.kind) and _plain_name(draft.by)
+    if not (plain and (draft.key is None or _plain_name(draft.key)) and _is_kind(draft.kind)):
+        _check_each_name(draft)
+
+
+def _plain_name(text: str) -> bool:
+    return type(text) is str and 0 < len(text) <= LONGEST and text.isascii()
+
+
+def _check_each_name(draft: Draft) -> None:
     for field, text in (("twin", draft.twin), ("kind", draft.kind), ("by", draft.by), ("key", draft.key or "-")):
         if not isinstance(text, str) or not text:
             raise BadInput(f"{text!r} is not a name", field=field)
@@ -152,7 +178,7 @@ def seal(draft: Prepared, seq: int, known_at: Time, mark: bytes | None, key: Sub
     """Return the row that stores a draft."""
     head = clear(seq, draft.twin, draft.kind, draft.true_at, known_at, mark)
     sealed = key.cipher.encrypt(nonce, draft.inner, head)
-    leaf = leaf_hash(b"".join((head, nonce, sealed)))
+    leaf = leaf_hash(head + nonce + sealed)
     return Row(seq, draft.twin, draft.kind, draft.true_at, known_at, mark, leaf, nonce, sealed)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from gemel.errors import Unavailable
 from gemel.facts import Fact, Time
@@ -96,7 +97,7 @@ class GroupCommit:
         with self._mutex:
             self._leading = bool(self._pending)
             waiting = [self._pending.popleft(), *batch[1:]] if self._pending else batch[1:]
-        for one, following in zip(waiting, waiting[1:], strict=False):
+        for one, following in pairwise(waiting):
             one.following = following
         _call(waiting[0] if waiting else None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -58,17 +58,21 @@ class FolderKeys:
     def subject(self, twin: str) -> SubjectKey | None:
         """Return the subject's key, or None if it has none (any more); raise `Unavailable` if it is damaged."""
         id_ = subject_id(twin)
+        cached = self._cache.get(id_)
+        if cached is not None and not self.readonly:  # nobody else may change keys
+            return cached[1]
         slots = self._try(self._slots.of, id_)
         if not slots or self._slots.marked(slots):
             self._cache.pop(id_, None)
             return None
-        cached = self._cache.get(id_)
         if cached is not None and cached[0] == slots:
             return cached[1]
         if len(self._cache) >= CACHED:
             self._cache.clear()
         key = SubjectKey(*(self._secret(id_, slot, twin) for slot in slots))
         self._cache[id_] = slots, key
+        if self._try(self._slots.of, id_) != slots:  # changed meanwhile
+            self._cache.pop(id_, None)
         return key
 
     def _secret(self, id_: bytes, slot: bytes, twin: str = "a subject") -> bytes:
@@ -127,20 +131,36 @@ class FolderKeys:
 
     def erase(self, twin: str) -> None:
         """Overwrite all of the subject's keys, durably, and keep that this was done."""
-        self._try(self._slots.bury, subject_id(twin))
-        self._cache.pop(subject_id(twin), None)
+        try:
+            self._try(self._slots.bury, subject_id(twin))
+        finally:
+            self._cache.pop(subject_id(twin), None)
 
     # all of them, for backups and rotation
 
     def add(self, secrets: Sequence[tuple[bytes, bytes]]) -> None:
         """Write further secrets by subject id, durably."""
         self._try(self._slots.add, [(id_, self._kept(secret, id_)) for id_, secret in secrets])
+        for id_, _ in secrets:
+            self._cache.pop(id_, None)
 
     def held(self) -> Iterator[tuple[bytes, tuple[bytes, ...] | None]]:
         """Yield every subject id with its secrets, oldest first; None for one that was erased."""
         for id_ in self._slots.ids():
             slots = self._try(self._slots.of, id_)
             yield id_, None if self._slots.marked(slots) else tuple(self._secret(id_, slot) for slot in slots)
+
+    def intact(self) -> Iterator[tuple[bytes, tuple[bytes, ...] | None]]:
+        """Yield every subject id with those of its secrets that are whole; None for one that was erased for certain."""
+        for id_ in self._slots.ids():
+            slots = self._try(self._slots.of, id_)
+            whole = [slot for slot in slots if self._slots.kept(slot) is not None]
+            yield id_, None if self._slots.buried(id_, slots) else tuple(self._secret(id_, slot) for slot in whole)
+
+    def rewrite(self, held: Mapping[bytes, tuple[bytes, ...] | None]) -> None:
+        """Put these secrets, None for a tombstone, in the place of all that is kept, whole or not at all."""
+        self._try(self._slots.rewrite, self._again(list(held.items()), lambda done: None))
+        self._cache.clear()
 
     def rotate(self, tell: Callable[[int], object] = lambda done: None) -> int:
         """Wrap all keys with a new master key, then let the old one be destroyed; return how many keys that were.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, Sequence
+from hashlib import sha256
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -44,17 +45,34 @@ class SubjectKey:
     written once before a change of keys is known after it.
     """
 
-    __slots__ = ("_marking", "cipher")
+    __slots__ = ("_marking", "cipher", "secrets")
 
     def __init__(self, secret: bytes, *later: bytes) -> None:
+        self.secrets = (secret, *later)
         self.cipher: AESGCM | Generations = (
             Generations([AESGCM(one) for one in (secret, *later)]) if later else AESGCM(secret)
         )
-        self._marking = hmac.digest(secret, b"gemel mark", "sha256")
+        self._marking = Hmac(hmac.digest(secret, b"gemel mark", "sha256"))
 
     def mark(self, key: str) -> bytes:
         """Return the digest of an idempotency key, 16 bytes."""
-        return hmac.digest(self._marking, key.encode(), "sha256")[:16]
+        return self._marking.digest(key.encode())[:16]
+
+
+class Hmac:
+    """HMAC-SHA-256 (RFC 2104) under one key of at most 64 bytes, whose two pads are hashed once."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        self._inner, self._outer = (sha256(bytes(byte ^ pad for byte in key.ljust(64, b"\0"))) for pad in (0x36, 0x5C))
+
+    def digest(self, message: bytes) -> bytes:
+        """Return the 32 bytes."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 class Keys(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gemel.errors import BadInput, Refused, Unavailable
 from gemel.facts import Fact, Time
-from gemel.thread.codec import Prepared, nonces, seal
+from gemel.thread.codec import nonces, seal
 from gemel.thread.commit import Ticket
 from gemel.thread.keys import Keys, SubjectKey
 from gemel.thread.merkle import Node, Tree
@@ -38,16 +38,26 @@ Held = Callable[[Marks], Marks]
 """Which (twin, mark) of some are stored already."""
 
 
-def compose(tickets: Sequence[Ticket], head: Head, keys: Keys, held: Held, known: Callable[[str], bool]) -> Entry:
+def compose(
+    tickets: Sequence[Ticket], head: Head, keys: Keys, held: Held | None, known: Callable[[str], bool]
+) -> Entry:
     """Return the rows to write for all tickets that can be; set `error` on the others.
 
-    *known* says whether a twin has facts: a key is made only for one that has none.
+    *known* says whether a twin has facts: a key is made only for one that has none. Without *held*, no mark is asked
+    about: whoever stores the rows has an index that finds out, and then composes again.
     """
     subjects = _subjects(tickets, head, keys, known)
     good = [ticket for ticket in tickets if ticket.error is None]
     marks = _marks(good, subjects)
-    seen = held({(draft.twin, mark) for draft, mark in marks if mark}) if any(mark for _, mark in marks) else set()
-    return _write(good, iter(marks), seen, head, subjects)
+    return _write(good, marks, _seen(good, marks, held), head, subjects)
+
+
+def _seen(tickets: Iterable[Ticket], marks: Iterable[bytes | None], held: Held | None) -> Marks:
+    if held is None:
+        return set()
+    drafts = (draft for ticket in tickets for draft in ticket.drafts)
+    asked = {(draft.twin, mark) for draft, mark in zip(drafts, marks, strict=True) if mark}
+    return held(asked) if asked else set()
 
 
 def _subjects(
@@ -83,31 +93,31 @@ def _admit(
         new[twin] = None
 
 
-def _marks(tickets: Iterable[Ticket], subjects: dict[str, SubjectKey | None]) -> list[tuple[Prepared, bytes | None]]:
-    found: list[tuple[Prepared, bytes | None]] = []
+def _marks(tickets: Iterable[Ticket], subjects: dict[str, SubjectKey | None]) -> list[bytes | None]:
+    found: list[bytes | None] = []
     for ticket in tickets:
         for draft in ticket.drafts:
             key = subjects[draft.twin]
-            found.append((draft, key.mark(draft.key) if draft.key and key else None))
+            found.append(key.mark(draft.key) if draft.key and key else None)
     return found
 
 
 def _write(
     tickets: Sequence[Ticket],
-    marks: Iterable[tuple[Prepared, bytes | None]],
+    marks: Sequence[bytes | None],
     seen: Marks,
     head: Head,
     subjects: dict[str, SubjectKey | None],
 ) -> Entry:
     tree, known_at, entry = Tree(head.size, head.peaks), head.known_at, Entry(head)
-    marks = iter(marks)
+    drawn = iter(zip(marks, nonces(len(marks)), strict=True))
     for ticket in tickets:
-        known_at, first = max(known_at, ticket.now), len(entry.facts)
-        for nonce in nonces(len(ticket.drafts)):
-            draft, mark = next(marks)
+        known_at, first, duplicates = max(known_at, ticket.now), len(entry.facts), 0
+        for draft in ticket.drafts:
+            mark, nonce = next(drawn)
             if mark:
                 if (draft.twin, mark) in seen:
-                    ticket.duplicates += 1
+                    duplicates += 1
                     continue
                 seen.add((draft.twin, mark))
             key = subjects[draft.twin]
@@ -118,7 +128,7 @@ def _write(
             entry.facts.append(
                 Fact(draft.twin, draft.kind, draft.body, draft.true_at, known_at, draft.by, draft.cause, row.seq)
             )
-        ticket.facts = tuple(entry.facts[first:])
+        ticket.facts, ticket.duplicates = tuple(entry.facts[first:]), duplicates
     if entry.rows:
         entry.head = Head(tree.size, entry.rows[-1].known_at, tuple(tree.peaks))
     return entry

@@ -19,7 +19,7 @@ from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Ver
 from gemel.thread.inspection import verify_store
 from gemel.thread.key_stores import open_keys
 from gemel.thread.keys import SubjectKey
-from gemel.thread.ledger import Entry, Head, Marks, compose
+from gemel.thread.ledger import Entry, Head, Held, Marks, compose
 from gemel.thread.listeners import Listeners
 from gemel.thread.lock import StoreLock
 from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
@@ -48,6 +48,7 @@ class SqliteThread:
         self._idle: deque[apsw.Connection] = deque()
         self._closed = False
         self._head: Head | None = None
+        self._repeats = False
         self._lock: StoreLock | None = None
         self._writer: apsw.Connection | None = None
         if readonly and not self.path.exists():
@@ -178,11 +179,19 @@ class SqliteThread:
             db = self._db()
             head = self._head or self._load(db)
             self._head = None
-            entry = compose(tickets, head, self._keys, self._held, self._known)
-            if entry.rows:
-                self._write_entry(db, entry)
+            try:
+                entry = self._store(db, tickets, head, self._held if self._repeats else None)
+            except apsw.ConstraintError:
+                entry = self._store(db, tickets, head, self._held)
+            self._repeats = len(entry.rows) < sum(len(ticket.drafts) for ticket in tickets)
             self._head = entry.head
             self._listeners.put(entry.facts)
+
+    def _store(self, db: apsw.Connection, tickets: Sequence[Ticket], head: Head, held: Held | None) -> Entry:
+        entry = compose(tickets, head, self._keys, held, self._known)
+        if entry.rows:
+            self._write_entry(db, entry)
+        return entry
 
     def _write_entry(self, db: apsw.Connection, entry: Entry) -> None:
         db.execute("BEGIN IMMEDIATE")
