@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from gemel.cli import data, seeing, serving, trying
+from gemel.cli import data, erasing, keeping, proofs, seeing, serving, trying
 from gemel.cli.console import told
 from gemel.errors import GemelError, Unavailable
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Live digital twins of people and of the services around them. Not a medical device.",
 )  # fmt: skip
 
-for module in (data, seeing, trying, serving):
+for module in (data, keeping, erasing, proofs, seeing, trying, serving):
     module.register(app)
 
 ENVIRONMENT = Unavailable.exit_code

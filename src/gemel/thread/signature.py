@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -35,6 +37,32 @@ def checkpoint_holds(checkpoint: Checkpoint, public_key: str) -> bool:
     """Return whether the store with that key signed the checkpoint."""
     message = statement(checkpoint.size, checkpoint.root, checkpoint.at)
     return signature_holds(public_key, message, checkpoint.signature)
+
+
+def log_name(public_key: str) -> str:
+    """Return the name under which a store signs notes: made from its key, since a store has no other."""
+    return f"gemel/{public_key[:16]}"
+
+
+def _key_id(public_key: str) -> bytes:
+    return sha256(log_name(public_key).encode() + b"\n\x01" + bytes.fromhex(public_key)).digest()[:4]
+
+
+def verifier_key(public_key: str) -> str:
+    """Return the key as verifiers of signed notes share it: name, id and key (c2sp.org/signed-note)."""
+    encoded = base64.b64encode(b"\x01" + bytes.fromhex(public_key)).decode()
+    return f"{log_name(public_key)}+{_key_id(public_key).hex()}+{encoded}"
+
+
+def note(text: str, public_key: str, sign: Callable[[bytes], str]) -> str:
+    """Return *text*, which ends with a newline, as a signed note; *sign* gives the signature in hex."""
+    signature = base64.b64encode(_key_id(public_key) + bytes.fromhex(sign(text.encode()))).decode()
+    return f"{text}\n\u2014 {log_name(public_key)} {signature}\n"
+
+
+def checkpoint_note(size: int, root: bytes, public_key: str, sign: Callable[[bytes], str]) -> str:
+    """Return a checkpoint for strangers, c2sp.org/tlog-checkpoint: it says no time, and any verifier can read it."""
+    return note(f"{log_name(public_key)}\n{size}\n{base64.b64encode(root).decode()}\n", public_key, sign)
 
 
 def inclusion_holds(inclusion: Inclusion, root: str) -> bool:
