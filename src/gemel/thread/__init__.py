@@ -1,4 +1,4 @@
-"""The digital thread: append, read, subscribe, prove; encrypted per subject, tamper-evident, embedded or in memory."""
+"""The digital thread: append, read, subscribe, prove; encrypted per subject, tamper-evident; SQLite, PostgreSQL, memory."""
 
 from gemel.thread.contract import Appended as Appended
 from gemel.thread.contract import Checkpoint as Checkpoint
@@ -6,9 +6,9 @@ from gemel.thread.contract import Inclusion as Inclusion
 from gemel.thread.contract import Listener as Listener
 from gemel.thread.contract import Thread as Thread
 from gemel.thread.contract import Verdict as Verdict
-from gemel.thread.inspection import verify_store as verify_store
 from gemel.thread.memory import MemoryThread as MemoryThread
 from gemel.thread.opening import open_thread as open_thread
+from gemel.thread.opening import verify_store as verify_store
 from gemel.thread.row import Row as Row
 from gemel.thread.signature import checkpoint_holds as checkpoint_holds
 from gemel.thread.signature import growth_holds as growth_holds

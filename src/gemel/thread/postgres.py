@@ -1,0 +1,448 @@
+"""The back end for servers: one schema of a PostgreSQL database holds the facts, a folder elsewhere the keys; one writer."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import psycopg
+
+from gemel.errors import NotFound, Tampered, Unavailable, unknown
+from gemel.facts import Draft, Fact, Time
+from gemel.thread.codec import name, prepare, unseal
+from gemel.thread.commit import GroupCommit, Ticket
+from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Verdict
+from gemel.thread.folder_keys import FolderKeys
+from gemel.thread.keys import SubjectKey, secrets_of
+from gemel.thread.ledger import Entry, Head, Marks, compose
+from gemel.thread.listeners import Listeners
+from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
+from gemel.thread.notes import opened, sealed
+from gemel.thread.postgres_address import parse
+from gemel.thread.postgres_inspection import verify
+from gemel.thread.postgres_link import Readers, Writer, understood
+from gemel.thread.postgres_notes import TableNotes
+from gemel.thread.postgres_query import TWINS, last_known, pages
+from gemel.thread.postgres_store import Identity, create, exists, head_of, identity
+from gemel.thread.postgres_tables import ROW, Db, as_row, scalar, text, write
+from gemel.thread.proving import growth, inclusion
+from gemel.thread.query import PAGE, asked
+from gemel.thread.row import Row
+from gemel.thread.signature import sign_checkpoint
+from gemel.thread.within import bounded, within
+
+log = logging.getLogger(__name__)
+
+PAUSES_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
+"""Waits before each attempt to learn whether facts were stored whose commit was not answered."""
+_HELD = (
+    "SELECT asked.twin, asked.mark FROM unnest(%b::bytea[], %b::bytea[]) AS asked(twin, mark)"
+    " WHERE EXISTS (SELECT 1 FROM fact WHERE fact.twin = asked.twin AND fact.mark = asked.mark)"
+)
+
+
+class PostgresThread:
+    """A thread in a schema of a PostgreSQL database; `readonly` opens it beside the process that writes."""
+
+    def __init__(
+        self, address: str, *, readonly: bool = False, keys: FolderKeys | None = None,
+        pauses_s: Sequence[float] = PAUSES_S,
+    ) -> None:  # fmt: skip
+        self.address, self.readonly = parse(address), readonly
+        self.pauses_s = pauses_s
+        self._write = threading.Lock()
+        self._commits = GroupCommit(self._commit)
+        self._listeners = Listeners()
+        self._readers = Readers(self.address, readonly=readonly)
+        self._notes = TableNotes(self._readers)
+        self._closed = False
+        self._writer: Writer | None = None
+        self._head: Head | None = None
+        self._acknowledged = 0
+        self._doubtful: Entry | None = None
+        self._own_keys = keys
+        try:
+            self._public_key = self._open_reader() if readonly else self._open_writer()
+        except BaseException:
+            self._let_go()
+            raise
+
+    # opening and closing
+
+    def _open_reader(self) -> str:
+        with self._readers.one() as db:
+            if not exists(db, self.address):
+                raise NotFound(f"no store in {self.address.shown}: there is no such schema")
+            found = identity(db, self.address)
+        self._keys = self._own_keys or self.address.open_keys(found.id, readonly=True)
+        return found.public_key
+
+    def _open_writer(self) -> str:
+        self._writer = Writer(self.address)
+        with understood(self.address):
+            db = self._writer.db
+            found = identity(db, self.address) if exists(db, self.address) else self._create(db)
+            self._keys = self._own_keys = self._own_keys or self.address.open_keys(found.id)
+            signing = self._keys.signing
+            if signing is None:
+                raise Unavailable(f"{self._keys.folder} is without its signing key; put the folder back from a copy")
+            if signing.public_key().public_bytes_raw().hex() != found.public_key:
+                raise Tampered(f"{self.address.shown} does not belong to the keys in {self._keys.folder}")
+            self._head = head_of(db, self.address)
+            self._check_end(db, self._head)
+            self._acknowledged = self._head.size
+        return found.public_key
+
+    def _create(self, db: Db) -> Identity:
+        id_ = os.urandom(16).hex()
+        keys = self._own_keys = self._own_keys or self.address.open_keys(id_)
+        if keys.remembered is not None or next(keys.held(), None) is not None:
+            raise Unavailable(
+                f"{self.address.shown} holds nothing, but the keys in {keys.folder} belong to a store with facts; put that"
+                " back, or name another folder with ?keys="
+            )
+        made = Identity(id_, keys.make_signing().public_key().public_bytes_raw().hex())
+        create(db, self.address, made)
+        return made
+
+    def _check_end(self, db: Db, head: Head) -> None:
+        remembered = self._keys.remembered
+        signed = max(scalar(db, "SELECT max(size) FROM checkpoint") or 0, remembered.size if remembered else 0)
+        if signed > head.size:
+            raise Tampered(
+                f"{self.address.shown} ends at fact {head.size}, but {signed} were signed; the missing facts must be put"
+                " back (the store can be opened read-only)"
+            )
+
+    def close(self) -> None:
+        """Sign what is new, and let go of connections; facts stay where a server is out of reach, signed next time."""
+        with self._write:
+            if self._closed:
+                return
+            try:
+                if self._writer is not None:
+                    self._sign_rest()
+            except Unavailable as error:
+                log.warning("closed without a signature: %s", error)
+            finally:
+                self._let_go()
+
+    def _sign_rest(self) -> None:
+        with understood(self.address):
+            head = self._ready()
+            if head.size > (scalar(self._db(), "SELECT max(size) FROM checkpoint") or 0):
+                self._checkpoint(head, head.known_at)
+
+    def _let_go(self) -> None:
+        self._closed = True
+        self._readers.close()
+        if self._writer is not None:
+            self._writer.drop()
+        keys = self._own_keys or getattr(self, "_keys", None)
+        if keys is not None:
+            keys.close()
+
+    def __enter__(self) -> PostgresThread:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable(f"the store {self.address.shown} is closed")
+
+    def _writing(self) -> Writer:
+        """Return what may write, or raise `Unavailable`."""
+        self._check_open()
+        if self._writer is None:
+            raise Unavailable(f"the store {self.address.shown} was opened read-only")
+        return self._writer
+
+    def _db(self) -> Db:
+        return self._writing().db
+
+    # writing
+
+    def append(self, drafts: Sequence[Draft], now: Time, *, after: int | None = None) -> Appended:
+        """Store all of *drafts* or none, durably, in order; `known_at` is *now*, never before an earlier fact's."""
+        self._writing()
+        ticket = Ticket([prepare(draft) for draft in drafts], bounded(now, "now"), after)
+        if ticket.drafts:
+            self._commits.submit(ticket)
+        if ticket.error is not None:
+            raise ticket.error
+        self._listeners.tell()
+        return Appended(ticket.facts, ticket.duplicates)
+
+    def _commit(self, tickets: Sequence[Ticket]) -> None:
+        with self._write, understood(self.address):
+            head = self._ready()
+            self._head = None
+            entry = compose(tickets, head, self._keys, self._held, self._known)
+            if entry.rows:
+                self._store(entry)
+            self._head, self._acknowledged = entry.head, entry.head.size
+            self._listeners.put(entry.facts)
+
+    def _ready(self) -> Head:
+        """Return how far the thread is, connected anew where the connection was lost."""
+        writer = self._writing()
+        if not writer.alive():
+            writer.connect()
+            self._head = None
+        if self._head is None:
+            self._head = self._reload(writer.db)
+            self._settle(writer.db)
+        return self._head
+
+    def _reload(self, db: Db) -> Head:
+        head = head_of(db, self.address)
+        if head.size < self._acknowledged:
+            raise Tampered(
+                f"{self.address.shown} ends at fact {head.size}, but {self._acknowledged} were stored; the server lost"
+                " facts or an older copy was put in its place"
+            )
+        return head
+
+    def _settle(self, db: Db) -> None:
+        """Tell of facts whose appender never learned that they were stored."""
+        if self._doubtful is not None and _is_stored(db, self._doubtful):
+            self._listeners.put(self._doubtful.facts)
+        self._doubtful = None
+
+    def _store(self, entry: Entry) -> None:
+        """Write an entry; where no answer comes, find out what became of it."""
+        writer = self._writing()
+        try:
+            write(writer.db, entry)
+        except psycopg.Error:
+            if writer.alive():
+                raise
+            self._find_out(writer, entry)
+        except BaseException:
+            writer.drop()
+            self._doubtful = entry
+            raise
+
+    def _find_out(self, writer: Writer, entry: Entry) -> None:
+        """Connect anew, look whether the entry was stored, and store it if not; give up after the last pause."""
+        why: object = None
+        for pause in self.pauses_s:
+            time.sleep(pause)
+            try:
+                writer.connect()
+                if not _is_stored(writer.db, entry):
+                    self._store_again(writer.db, entry)
+                return
+            except (psycopg.OperationalError, Unavailable) as error:
+                why = error
+        writer.drop()
+        self._doubtful = entry
+        raise Unavailable(
+            f"the connection broke while {_span(entry)} were on their way, and whether they are stored cannot be known yet"
+            f" ({self.address.clean(why)}); append them again with their keys: what is there is not stored twice"
+        )
+
+    def _store_again(self, db: Db, entry: Entry) -> None:
+        if self._reload(db).size != entry.rows[0].seq - 1:
+            raise Tampered(
+                f"{self.address.shown} was written by another process meanwhile; {_span(entry)} are not stored"
+            )
+        write(db, entry)
+
+    def _held(self, marks: Marks) -> Marks:
+        twins, marked = [text(twin) for twin, _ in marks], [mark for _, mark in marks]
+        found = self._db().execute(_HELD, (twins, marked), binary=True).fetchall()
+        return {(twin.decode(), mark) for twin, mark in found}
+
+    def _known(self, twin: str) -> bool:
+        return scalar(self._db(), "SELECT 1 FROM fact WHERE twin = %b LIMIT 1", text(twin)) is not None
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call *listener* with each durable batch, in order; return the function that stops it."""
+        return self._listeners.subscribe(listener)
+
+    # erasing
+
+    def erase(self, twin: str) -> None:
+        """Destroy the subject's key: its facts can no longer be read, and the tree still verifies."""
+        with self._write:
+            self._writing()
+            if self._keys.erased(twin):
+                return
+            if self._keys.subject(twin) is None:
+                raise unknown("twin", twin, self.twins())
+            self._keys.erase(twin)
+            self._notes.drop(twin)
+
+    def erased(self, twin: str) -> bool:
+        """Return whether the subject was erased; nothing can be appended to it again."""
+        return self._keys.erased(twin)
+
+    # notes
+
+    def keep(self, twin: str, name: str, data: bytes) -> None:
+        """Keep what can be computed again, sealed with the subject's key; the last of each name, no fact, no promise."""
+        key = self._keys.subject(twin)
+        if key is not None:
+            self._notes.put(twin, name, sealed(data, key, twin, name))
+
+    def kept(self, twin: str, name: str) -> bytes | None:
+        """Return what was kept last under that name, or None."""
+        return opened(self._notes.get(twin, name), self._keys.subject(twin), twin, name)
+
+    # reading
+
+    def _ask(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        self._check_open()
+        with self._readers.one() as db:
+            return db.execute(statement, values, binary=True).fetchall()
+
+    def _size(self) -> int:
+        head = self._head
+        return head.size if head is not None else int(self._ask("SELECT size FROM tree", ())[0][0])
+
+    def read(
+        self,
+        twin: str | None = None,
+        *,
+        kinds: Collection[str] | None = None,
+        after_seq: int = 0,
+        true_from: Time | None = None,
+        true_until: Time | None = None,
+        known_by: Time | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Fact]:
+        """Yield facts in order of seq: `true_from <= true_at < true_until`, `known_at <= known_by`."""
+        self._check_open()
+        last = self._size()
+        if known_by is not None:
+            last = last_known(self._ask, last, bounded(known_by, "known_by"))
+        query = asked(twin, kinds, after_seq, last, true_from, true_until, reverse)
+        if query.kinds == () or within(limit) == 0:
+            return iter(())
+        found = (fact for page in pages(query, self._ask, min(limit or PAGE, PAGE)) for fact in self._open(page))
+        return found if limit is None else islice(found, limit)
+
+    def _open(self, rows: Sequence[Row]) -> Iterator[Fact]:
+        """Yield the facts in rows, those of erased subjects left out."""
+        subjects: dict[str, SubjectKey | None] = {}
+        for row in rows:
+            if row.twin not in subjects:
+                subjects[row.twin] = self._subject(row)
+            key = subjects[row.twin]
+            if key is not None:
+                yield unseal(row, key)
+
+    def _subject(self, row: Row) -> SubjectKey | None:
+        key = self._keys.subject(row.twin)
+        if key is None and not self._keys.erased(row.twin):
+            called = name(row.seq, row.twin, row.kind)
+            raise Unavailable(f"{called} cannot be read: its subject's key is not in {self._keys.folder}")
+        return key
+
+    def _row(self, seq: int) -> Row:
+        found = self._ask(f"SELECT {ROW} FROM fact WHERE seq = %s", (seq,)) if 0 < seq < 1 << 63 else []
+        if not found:
+            raise NotFound(f"no fact {seq}; the thread has {self._size()} facts")
+        return as_row(found[0])
+
+    def get(self, seq: int) -> Fact:
+        """Return one fact, or raise `NotFound`."""
+        self._check_open()
+        row = self._row(seq)
+        for fact in self._open([row]):
+            return fact
+        raise NotFound(f"fact {seq} cannot be read: {row.twin} was erased")
+
+    def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
+        """Yield rows in order of seq as they lie in the store, sealed, those of erased subjects too."""
+        self._check_open()
+        query = asked(twin, None, after_seq, self._size(), None, None, False)
+        return (row for page in pages(query, self._ask) for row in page)
+
+    def twins(self) -> list[str]:
+        """Return the ids of all twins that have facts, in order, erased ones left out."""
+        found = [twin.decode() for (twin,) in self._ask(TWINS, ())]
+        return [twin for twin in found if not self._keys.erased(twin)]
+
+    # proving
+
+    def verify(self) -> Verdict:
+        """Recompute every hash and decrypt every body."""
+        self._check_open()
+        return verify(self.address, self._keys)
+
+    def secrets(self, twin: str) -> tuple[bytes, ...]:
+        """Return the subject's keys, oldest first, to hand the whole twin over; raise `NotFound` if there are none."""
+        return secrets_of(self._keys, twin)
+
+    @property
+    def public_key(self) -> str:
+        """Return the Ed25519 key that signatures are checked with, in hex."""
+        return self._public_key
+
+    def sign(self, message: bytes) -> str:
+        """Return the store's Ed25519 signature of *message*, in hex, as on the receipt of an erasure."""
+        signing = self._keys.signing
+        if signing is None:
+            raise Unavailable(f"{self._keys.folder} is without its signing key")
+        return signing.sign(message).hex()
+
+    def checkpoint(self, now: Time) -> Checkpoint:
+        """Sign the tree as it is, and keep the signature; done when closing too."""
+        with self._write, understood(self.address):
+            return self._checkpoint(self._ready(), bounded(now, "now"))
+
+    def _checkpoint(self, head: Head, now: Time) -> Checkpoint:
+        signing = self._keys.signing
+        if signing is None:
+            raise Unavailable(f"{self._keys.folder} is without its signing key")
+        made = sign_checkpoint(signing, head.size, Tree(head.size, head.peaks).root.hex(), now)
+        self._db().execute(
+            "INSERT INTO checkpoint(size, root, at, signature) VALUES (%s, %s, %s, %s)",
+            (made.size, made.root, made.at, made.signature),
+        )
+        self._keys.remember(made)
+        return made
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return what was signed, oldest first."""
+        return [
+            Checkpoint(*row) for row in self._ask("SELECT size, root, at, signature FROM checkpoint ORDER BY id", ())
+        ]
+
+    def prove(self, seq: int, size: int | None = None) -> Inclusion:
+        """Return the proof that a fact, erased or not, is among the first *size* (all)."""
+        return inclusion(seq, size, self._size(), self._row, self._perfect)
+
+    def prove_growth(self, first: int, second: int | None = None) -> tuple[str, ...]:
+        """Return the path that shows the first *second* (all) facts to begin with the first *first*."""
+        return growth(first, second, self._size(), self._perfect)
+
+    def _perfect(self, level: int, place: int) -> bytes:
+        if level >= KEPT_LEVEL:
+            rows = self._ask("SELECT hash FROM node WHERE level = %s AND place = %s", (level, place))
+        else:
+            span = (place << level, (place + 1) << level)
+            rows = self._ask("SELECT leaf FROM fact WHERE seq > %s AND seq <= %s ORDER BY seq", span)
+        if len(rows) != (1 if level >= KEPT_LEVEL else 1 << level):
+            raise Tampered(f"{self.address.shown} lacks hashes of its tree; `gemel verify` names what is wrong")
+        return fold([row[0] for row in rows])
+
+
+def _is_stored(db: Db, entry: Entry) -> bool:
+    """Return whether the last row of an entry lies where it was to lie; the others then do too."""
+    last = entry.rows[-1]
+    return bool(scalar(db, "SELECT leaf FROM fact WHERE seq = %s", last.seq) == last.leaf)
+
+
+def _span(entry: Entry) -> str:
+    return f"facts {entry.rows[0].seq} to {entry.rows[-1].seq}"
