@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemel.errors import BadInput, NotFound, Refused, Unavailable
+from gemel.errors import BadInput, NotFound, Refused, Tampered, Unavailable
 from gemel.facts import Draft, Fact
 from gemel.thread import Checkpoint, Thread, checkpoint_holds, growth_holds, inclusion_holds, signature_holds
+from gemel.thread.codec import unseal
+from gemel.thread.keys import SubjectKey
 
 TWINS = ("lily", "max", "zoë")
 KINDS = ("observed/1", "acted/1", "forecast/1")
@@ -41,6 +43,35 @@ class ThreadContract(ABC):
         made = self.make()
         yield made
         made.close()
+
+    # appending in a place agreed beforehand
+
+    def test_drafts_of_one_append_may_follow_from_each_other(self, thread: Thread) -> None:
+        """Where their place is agreed, their seqs are known, and earlier ones may be causes."""
+        thread.append([draft()], now=1)
+        made = thread.append([draft(), draft(cause=(1, 2)), draft(cause=(3,))], now=2, after=1).facts
+        assert [(fact.seq, fact.cause) for fact in made] == [(2, ()), (3, (1, 2)), (4, (3,))]
+        with pytest.raises(BadInput, match="cause 6 is not stored"):
+            thread.append([draft(), draft(cause=(6,))], now=2, after=4)
+
+    def test_a_place_that_is_taken_is_not_written_to(self, thread: Thread) -> None:
+        """Somebody else was faster: nothing is stored."""
+        thread.append([draft(), draft(1)], now=1)
+        with pytest.raises(Unavailable, match="after fact 2 by now, not after 1"):
+            thread.append([draft()], now=1, after=1)
+        assert len(list(thread.read())) == 2
+
+    def test_the_keys_of_a_subject_open_its_rows_and_no_others(self, thread: Thread) -> None:
+        """They can be handed over; of an erased subject there are none."""
+        thread.append([draft(0), draft(1)], now=1)
+        key = SubjectKey(*thread.secrets("lily"))
+        lily, max_ = thread.rows()
+        assert unseal(lily, key) == thread.get(1)
+        with pytest.raises(Tampered):
+            unseal(max_, key)
+        thread.erase("lily")
+        with pytest.raises(NotFound, match="lily has no key here"):
+            thread.secrets("lily")
 
     # append and read
 

@@ -20,10 +20,10 @@ from gemel.thread.codec import Prepared
 class Ticket:
     """One append on its way: it ends with `facts` and `duplicates`, or with an `error`."""
 
-    __slots__ = ("called", "done", "drafts", "duplicates", "error", "facts", "following", "now", "wake")
+    __slots__ = ("after", "called", "done", "drafts", "duplicates", "error", "facts", "following", "now", "wake")
 
-    def __init__(self, drafts: Sequence[Prepared], now: Time) -> None:
-        self.drafts, self.now = drafts, now
+    def __init__(self, drafts: Sequence[Prepared], now: Time, after: int | None = None) -> None:
+        self.drafts, self.now, self.after = drafts, now, after
         self.facts: tuple[Fact, ...] = ()
         self.duplicates = 0
         self.error: BaseException | None = None

@@ -58,8 +58,12 @@ class Inclusion:
 class Thread(Protocol):
     """An append-only, bitemporal, tamper-evident sequence of facts, encrypted per subject."""
 
-    def append(self, drafts: Sequence[Draft], now: Time) -> Appended:
-        """Store all of *drafts* or none, durably, in order; `known_at` is *now*, never before an earlier fact's."""
+    def append(self, drafts: Sequence[Draft], now: Time, *, after: int | None = None) -> Appended:
+        """Store all of *drafts* or none, durably, in order; `known_at` is *now*, never before an earlier fact's.
+
+        With *after*, they are stored only as the facts that follow that one, else `Unavailable` is raised: their seqs are
+        then known beforehand, and a draft may name earlier ones of the same append as its cause.
+        """
         ...
 
     def read(
@@ -107,6 +111,10 @@ class Thread(Protocol):
 
     def erased(self, twin: str) -> bool:
         """Return whether the subject was erased; nothing can be appended to it again."""
+        ...
+
+    def secrets(self, twin: str) -> tuple[bytes, ...]:
+        """Return the subject's keys, oldest first, to hand the whole twin over; raise `NotFound` if there are none."""
         ...
 
     @property

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gemel.errors import NotFound
 from gemel.thread.contract import Checkpoint
 
 
@@ -111,6 +112,14 @@ class Keys(Protocol):
     def remembered(self) -> Checkpoint | None:
         """Return the last checkpoint."""
         ...
+
+
+def secrets_of(keys: Keys, twin: str) -> tuple[bytes, ...]:
+    """Return the subject's keys, oldest first; raise `NotFound` if it has none (any more)."""
+    key = keys.subject(twin)
+    if key is None:
+        raise NotFound(f"{twin} has no key here: it was erased, or never was")
+    return key.secrets
 
 
 class MemoryKeys:

@@ -62,25 +62,32 @@ def _seen(tickets: Iterable[Ticket], marks: Iterable[bytes | None], held: Held |
 
 def _subjects(
     tickets: Sequence[Ticket], head: Head, keys: Keys, known: Callable[[str], bool]
-) -> dict[str, SubjectKey | None]:
+) -> dict[str, SubjectKey]:
     """Return the keys of all subjects, made where need be."""
-    subjects: dict[str, SubjectKey | None] = {}
+    subjects: dict[str, SubjectKey] = {}
     new: dict[str, None] = {}
     for ticket in tickets:
         try:
-            for draft in ticket.drafts:
-                if draft.cause and max(draft.cause) > head.size:
+            _check_place(ticket, head, tickets[0])
+            for i, draft in enumerate(ticket.drafts):
+                if draft.cause and max(draft.cause) > head.size + (0 if ticket.after is None else i):
                     raise BadInput(f"cause {max(draft.cause)} is not stored; the thread has {head.size} facts")
                 if draft.twin not in subjects and draft.twin not in new:
                     _admit(draft.twin, subjects, new, keys, known)
         except (BadInput, Refused, Unavailable) as error:
             ticket.error = error
     keys.create(new)
-    return subjects | {twin: keys.subject(twin) for twin in new}
+    made = {twin: key for twin in new if (key := keys.subject(twin)) is not None}
+    return subjects | made
+
+
+def _check_place(ticket: Ticket, head: Head, first: Ticket) -> None:
+    if ticket.after is not None and (ticket.after != head.size or ticket is not first):
+        raise Unavailable(f"the thread goes on after fact {head.size} by now, not after {ticket.after}; try again")
 
 
 def _admit(
-    twin: str, subjects: dict[str, SubjectKey | None], new: dict[str, None], keys: Keys, known: Callable[[str], bool]
+    twin: str, subjects: dict[str, SubjectKey], new: dict[str, None], keys: Keys, known: Callable[[str], bool]
 ) -> None:
     key = keys.subject(twin)
     if key is not None:
@@ -93,12 +100,11 @@ def _admit(
         new[twin] = None
 
 
-def _marks(tickets: Iterable[Ticket], subjects: dict[str, SubjectKey | None]) -> list[bytes | None]:
+def _marks(tickets: Iterable[Ticket], subjects: dict[str, SubjectKey]) -> list[bytes | None]:
     found: list[bytes | None] = []
     for ticket in tickets:
         for draft in ticket.drafts:
-            key = subjects[draft.twin]
-            found.append(key.mark(draft.key) if draft.key and key else None)
+            found.append(subjects[draft.twin].mark(draft.key) if draft.key else None)
     return found
 
 
@@ -107,28 +113,24 @@ def _write(
     marks: Sequence[bytes | None],
     seen: Marks,
     head: Head,
-    subjects: dict[str, SubjectKey | None],
+    subjects: dict[str, SubjectKey],
 ) -> Entry:
     tree, known_at, entry = Tree(head.size, head.peaks), head.known_at, Entry(head)
-    drawn = iter(zip(marks, nonces(len(marks)), strict=True))
+    drawn, rows, facts = iter(zip(marks, nonces(len(marks)), strict=True)), entry.rows, entry.facts
     for ticket in tickets:
-        known_at, first, duplicates = max(known_at, ticket.now), len(entry.facts), 0
+        known_at, first = max(known_at, ticket.now), len(facts)
         for draft in ticket.drafts:
-            mark, nonce = next(drawn)
+            (mark, nonce), twin, seq = next(drawn), draft.twin, tree.size + 1
             if mark:
-                if (draft.twin, mark) in seen:
-                    duplicates += 1
+                if (twin, mark) in seen:
                     continue
-                seen.add((draft.twin, mark))
-            key = subjects[draft.twin]
-            assert key is not None
-            row = seal(draft, tree.size + 1, known_at, mark, key, nonce)
+                seen.add((twin, mark))
+            row = seal(draft, seq, known_at, mark, subjects[twin], nonce)
             entry.nodes += tree.add(row.leaf)
-            entry.rows.append(row)
-            entry.facts.append(
-                Fact(draft.twin, draft.kind, draft.body, draft.true_at, known_at, draft.by, draft.cause, row.seq)
-            )
-        ticket.facts, ticket.duplicates = tuple(entry.facts[first:]), duplicates
+            rows.append(row)
+            facts.append(Fact(twin, draft.kind, draft.body, draft.true_at, known_at, draft.by, draft.cause, seq))
+        ticket.facts = tuple(facts[first:])
+        ticket.duplicates = len(ticket.drafts) - len(ticket.facts)
     if entry.rows:
         entry.head = Head(tree.size, entry.rows[-1].known_at, tuple(tree.peaks))
     return entry

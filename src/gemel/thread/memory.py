@@ -12,7 +12,7 @@ from gemel.thread.audit import Claim, audit
 from gemel.thread.codec import prepare, unseal
 from gemel.thread.commit import GroupCommit, Ticket
 from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Verdict
-from gemel.thread.keys import MemoryKeys
+from gemel.thread.keys import MemoryKeys, secrets_of
 from gemel.thread.ledger import Head, Marks, compose
 from gemel.thread.listeners import Listeners
 from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
@@ -60,10 +60,10 @@ class MemoryThread:
         if self._closed:
             raise Unavailable("the thread in memory is closed")
 
-    def append(self, drafts: Sequence[Draft], now: Time) -> Appended:
+    def append(self, drafts: Sequence[Draft], now: Time, *, after: int | None = None) -> Appended:
         """Store all of *drafts* or none, in order; `known_at` is *now*, never before an earlier fact's."""
         self._check_open()
-        ticket = Ticket([prepare(draft) for draft in drafts], bounded(now, "now"))
+        ticket = Ticket([prepare(draft) for draft in drafts], bounded(now, "now"), after)
         if ticket.drafts:
             self._commits.submit(ticket)
         if ticket.error is not None:
@@ -94,7 +94,7 @@ class MemoryThread:
                 if self._keys.subject(twin) is None:
                     raise unknown("twin", twin, self.twins())
                 self._keys.erase(twin)
-                self._notes.drop(twin)
+            self._notes.drop(twin)
 
     def erased(self, twin: str) -> bool:
         """Return whether the subject was erased; nothing can be appended to it again."""
@@ -105,6 +105,8 @@ class MemoryThread:
         key = self._keys.subject(twin)
         if key is not None:
             self._notes.put(twin, name, sealed(data, key, twin, name))
+            if self._keys.erased(twin):
+                self._notes.drop(twin)
 
     def kept(self, twin: str, name: str) -> bytes | None:
         """Return what was kept last under that name, or None."""
@@ -168,6 +170,10 @@ class MemoryThread:
             claim = Claim(self._head, lambda *place: self._nodes.get(place), self._checkpoints.copy(), self.public_key)
             rows = self._rows.copy()
         return audit(rows, claim, self._keys)
+
+    def secrets(self, twin: str) -> tuple[bytes, ...]:
+        """Return the subject's keys, oldest first, to hand the whole twin over; raise `NotFound` if there are none."""
+        return secrets_of(self._keys, twin)
 
     @property
     def public_key(self) -> str:

@@ -18,7 +18,7 @@ from gemel.thread.commit import GroupCommit, Ticket
 from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Verdict
 from gemel.thread.inspection import verify_store
 from gemel.thread.key_stores import open_keys
-from gemel.thread.keys import SubjectKey
+from gemel.thread.keys import SubjectKey, secrets_of
 from gemel.thread.ledger import Entry, Head, Held, Marks, compose
 from gemel.thread.listeners import Listeners
 from gemel.thread.lock import StoreLock
@@ -163,10 +163,10 @@ class SqliteThread:
 
     # writing
 
-    def append(self, drafts: Sequence[Draft], now: Time) -> Appended:
+    def append(self, drafts: Sequence[Draft], now: Time, *, after: int | None = None) -> Appended:
         """Store all of *drafts* or none, durably, in order; `known_at` is *now*, never before an earlier fact's."""
         self._db()
-        ticket = Ticket([prepare(draft) for draft in drafts], bounded(now, "now"))
+        ticket = Ticket([prepare(draft) for draft in drafts], bounded(now, "now"), after)
         if ticket.drafts:
             self._commits.submit(ticket)
         if ticket.error is not None:
@@ -237,11 +237,10 @@ class SqliteThread:
         """Destroy the subject's key: its facts can no longer be read, and the tree still verifies."""
         with self._write, understood(self.path):
             self._db()
-            if self._keys.erased(twin):
-                return
-            if self._keys.subject(twin) is None:
-                raise unknown("twin", twin, self.twins())
-            self._keys.erase(twin)
+            if not self._keys.erased(twin):
+                if self._keys.subject(twin) is None:
+                    raise unknown("twin", twin, self.twins())
+                self._keys.erase(twin)
             self._notes.drop(twin)
 
     def erased(self, twin: str) -> bool:
@@ -255,6 +254,8 @@ class SqliteThread:
         key = self._keys.subject(twin)
         if key is not None:
             self._notes.put(twin, name, sealed(data, key, twin, name))
+            if self._keys.erased(twin):
+                self._notes.drop(twin)
 
     def kept(self, twin: str, name: str) -> bytes | None:
         """Return what was kept last under that name, or None."""
@@ -357,6 +358,10 @@ class SqliteThread:
     def verify(self) -> Verdict:
         """Recompute every hash and decrypt every body."""
         return verify_store(self.folder)
+
+    def secrets(self, twin: str) -> tuple[bytes, ...]:
+        """Return the subject's keys, oldest first, to hand the whole twin over; raise `NotFound` if there are none."""
+        return secrets_of(self._keys, twin)
 
     @property
     def public_key(self) -> str:
