@@ -9,10 +9,11 @@ import numpy as np
 
 from gemel.bank import erasure, proposals
 from gemel.bank.beliefs import Beliefs, Tell, quiet
-from gemel.bank.catalogue import installed
+from gemel.bank.catalogue import installed, versions
 from gemel.bank.erasure import Receipt
 from gemel.bank.gate import Gate
 from gemel.bank.index import Index
+from gemel.bank.lineage import Lineages
 from gemel.bank.proposals import Proposal
 from gemel.bank.query import Query, query
 from gemel.bank.relations import Graph
@@ -57,7 +58,8 @@ class Bank:
         self._proposed = Tail(thread, proposals.KINDS)
         self._scored = Tail(thread, ("outcome/1",))
         self._alerted = Tail(thread, ("alert/1",))
-        self.beliefs = Beliefs(thread, self.created, self.type_of, seed)
+        self.lineages = Lineages(thread, self.created, self.types, versions() if types is None else ())
+        self.beliefs = Beliefs(thread, self.created, self.lineages, seed)
         self.index = Index(thread)
         if not getattr(thread, "readonly", False):
             erasure.finish(self)
@@ -92,14 +94,15 @@ class Bank:
         """Make a twin; *by* becomes its holder, who alone grants."""
         name = twin_type if isinstance(twin_type, str) else twin_type.name
         if not isinstance(twin_type, str):
-            self.types.setdefault(name, twin_type)
+            self.register(twin_type)
         if name not in self.types:
             raise unknown("twin type", name, self.types)
         if id.startswith(HOUSE[0]):
             raise BadInput(f"{id!r} cannot be a twin: names that begin with {HOUSE[0]} are the bank's own", field="id")
         if id in self:
             raise BadInput(f"there is a twin {id!r} already")
-        body = {"type": name, "hash": self.types[name].hash, "holder": by, "attributes": dict(attributes or {})}
+        hash_ = (self.types[name] if isinstance(twin_type, str) else twin_type).hash
+        body = {"type": name, "hash": hash_, "holder": by, "attributes": dict(attributes or {})}
         self.append([Draft(id, "created/1", body, self.now(), by, key="created")])
         return Twin(self, id, by, "self-management")
 
@@ -155,12 +158,13 @@ class Bank:
         """Return whether *actor* holds the twin's keys now."""
         return actor in self.holders(id)
 
-    def type_of(self, id: str) -> TwinType:
-        """Return the twin's type, as installed now."""
-        name = str(self.created(id).body["type"])
-        if name not in self.types:
-            raise unknown("twin type", name, self.types)
-        return self.types[name]
+    def register(self, twin_type: TwinType) -> None:
+        """Add a version of a type, kept by its content hash; the first of a name is what new twins are made of."""
+        self.lineages.register(twin_type)
+
+    def type_of(self, id: str, at: Time | None = None) -> TwinType:
+        """Return the type that the twin was of at a moment, or is now."""
+        return self.lineages.type_of(id, at)
 
     def grants(self, id: str) -> Sequence[Grant]:
         """Return the twin's grants, those that were revoked or have ended among them."""

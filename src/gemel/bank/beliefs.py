@@ -11,6 +11,7 @@ from gemel.bank import memory
 from gemel.bank.cold import cold_start
 from gemel.bank.features import WINDOW, Past
 from gemel.bank.foresight import REFIT, Foresight, Walk, mended
+from gemel.bank.lineage import RETYPED, Lineages, Span, spans
 from gemel.bank.record import AHEAD, known, record
 from gemel.bank.replica import Followed, Replica
 from gemel.bank.snapshots import Snapshots
@@ -20,14 +21,13 @@ from gemel.facts import HOUR, MINUTE, Fact, Time
 from gemel.intervention import LEVELS, Forecast
 from gemel.simulate import samples, summarise
 from gemel.thread import Thread
-from gemel.twintype import TwinType
 
 Tell = Callable[[str, int, int], object]
 """Called with what is being done, how much of it is done and how much there is."""
 
 EVERY: Time = 5 * MINUTE
 
-FOLDED = ("observed/1", "acted/1", "retracted/1", "personalised/1")
+FOLDED = ("observed/1", "acted/1", "retracted/1", "personalised/1", RETYPED)
 """The kinds of fact that a belief is folded from."""
 
 
@@ -38,11 +38,9 @@ def quiet(what: str, done: int, whole: int) -> None:
 class Beliefs:
     """What is believed of each twin of one thread, folded when asked for and kept; *lock* is held while it folds."""
 
-    def __init__(
-        self, thread: Thread, created: Callable[[str], Fact], type_of: Callable[[str], TwinType], seed: Seed
-    ) -> None:
+    def __init__(self, thread: Thread, created: Callable[[str], Fact], lineages: Lineages, seed: Seed) -> None:
         self.thread, self.seed, self.lock = thread, seed, threading.RLock()
-        self._created, self._type_of = created, type_of
+        self._created, self._lineages, self._type_of = created, lineages, lineages.type_of
         self._replicas: dict[str, tuple[int, Replica]] = {}
         self.snapshots = Snapshots(thread)
         self._hours: dict[str, int] = {}
@@ -54,6 +52,10 @@ class Beliefs:
         with self.lock:
             seen, replica = self._replicas.get(id) or (0, self._blank(id))
             facts = list(self.thread.read(id, kinds=FOLDED, after_seq=seen))
+            if replica is None or any(fact.kind == RETYPED for fact in facts):
+                facts = facts if seen == 0 else list(self.thread.read(id, kinds=FOLDED))
+                self._forget_said(id)
+                replica = self._blank(id, self._lineages.refresh(id, [f for f in facts if f.kind == RETYPED]))
             replica.take(facts)
             self._replicas[id] = facts[-1].seq if facts else seen, replica
             return replica
@@ -83,13 +85,22 @@ class Beliefs:
             self._replicas.pop(id, None)
             self._hours.pop(id, None)
             self.snapshots.forget(id)
-            for held in (self._foresights, self._said):
-                for place in [place for place in held if place[0] == id]:
-                    del held[place]
+            self._lineages.forget(id)
+            self._forget_said(id)
 
-    def _blank(self, id: str) -> Replica:
+    def _forget_said(self, id: str) -> None:
+        for held in (self._foresights, self._said):
+            for place in [place for place in held if place[0] == id]:
+                del held[place]
+
+    def _blank(self, id: str, spans: Sequence[Span]) -> Replica:
+        """Return a replica that knows nothing yet, of the versions that the twin was of one after the other."""
         attributes = {str(k): float(v) for k, v in self._created(id).body["attributes"].items()}
-        return Replica(self._type_of(id), id, attributes, self.seed, shelf=self.snapshots.find)
+        made = Replica(self._lineages.version(spans[0]), id, attributes, self.seed, shelf=self.snapshots.find)
+        for span in spans[1:]:
+            assert span.migration is not None
+            made = made.retyped(self._lineages.version(span), span.since, span.migration)
+        return made
 
     def followed(self, id: str, since: Time | None = None) -> list[Followed]:
         """Return the beliefs after each cycle from the last before *since* on (None: the latest alone)."""
@@ -100,16 +111,17 @@ class Beliefs:
             self._settle(replica)
             return found
 
-    def replica_known_by(self, id: str, known_by: Time | None) -> Replica:
-        """Return a fresh replica from what was known at *known_by*."""
-        made = self._blank(id)
-        made.take(self.thread.read(id, kinds=FOLDED, known_by=known_by))
+    def replica_known_by(self, id: str, known_by: Time | None, seq: int | None = None) -> Replica:
+        """Return a fresh replica from what was known at *known_by*, to fact *seq* where it is given."""
+        facts = [f for f in self.thread.read(id, kinds=FOLDED, known_by=known_by) if seq is None or f.seq <= seq]
+        made = self._blank(id, spans(self._created(id), [f for f in facts if f.kind == RETYPED]))
+        made.take(facts)
         return made
 
     def at(self, id: str, now: Time) -> Belief:
         """Return the belief carried to *now* from the last reading."""
         with self.lock:
-            replica = self.replica(id)
+            replica = self.replica(id).during(now)
             followed = replica.belief(now)
             if followed is None:
                 raise NotFound(f"nothing is known of {id} yet: import a record or connect a stream")
@@ -118,11 +130,11 @@ class Beliefs:
 
     def forecast(self, id: str, signal: str, hours: float, now: Time) -> Forecast:
         """Return quantiles of *signal* if nothing is done but rates going back to usual, mended by what was learned."""
-        twin_type, length = self._type_of(id), max(round(hours * HOUR), EVERY)
+        twin_type, length = self._type_of(id, now), max(round(hours * HOUR), EVERY)
         if signal not in twin_type.signals:
             raise unknown("signal", signal, twin_type.signals)
         with self.lock:
-            replica, foresight = self.replica(id), self._foresights.get((id, signal))
+            replica, foresight = self.replica(id).during(now), self._foresights.get((id, signal))
             asked = (self._replicas[id][0], length, now)
             held = self._said.get((id, signal))
             if held is None or held[0] != asked or held[1] is not foresight:

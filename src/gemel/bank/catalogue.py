@@ -24,6 +24,11 @@ def installed() -> Mapping[str, TwinType]:
     return {twin_type.name: twin_type for pack in packs().values() for twin_type in pack.TYPES}
 
 
+def versions() -> tuple[TwinType, ...]:
+    """Return every version of every twin type of every installed pack; the last of a name is the one in use."""
+    return tuple(twin_type for pack in packs().values() for twin_type in pack.TYPES)
+
+
 def agents(type_name: str) -> tuple[Any, ...]:
     """Return the agents that packs offer for a twin type."""
     return tuple(agent for pack in packs().values() for agent in getattr(pack, "AGENTS", {}).get(type_name, ()))

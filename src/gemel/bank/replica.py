@@ -14,6 +14,7 @@ import numpy as np
 
 from gemel.assimilate import Cycle, Filter, cycles, step
 from gemel.bank.ground import MOST, SIZE, thinned, weight
+from gemel.bank.migration import Migration
 from gemel.dynamics import Belief, Dose, Info, Plan, Reading, Seed, Subject
 from gemel.facts import HOUR, MINUTE, Fact, Time
 from gemel.twintype import TwinType
@@ -45,12 +46,11 @@ def bare(replica: Replica, until: Time | None) -> Followed | None:
 
 @dataclass(frozen=True)
 class Former:
-    """What a twin was before `until`, a whole minute, and how its belief and the new type's prior become one."""
+    """What a twin was before `until`, a whole minute, and how its state went over."""
 
     replica: Replica
     until: Time
-    move: Callable[[Belief, Belief], Belief]
-    digest: str
+    migration: Migration
 
 
 @dataclass
@@ -74,11 +74,9 @@ class Replica:
     _withdrawn: set[str] = field(default_factory=set)
     _points: list[Followed] = field(default_factory=list)
 
-    def retyped(
-        self, twin_type: TwinType, until: Time, move: Callable[[Belief, Belief], Belief], digest: str
-    ) -> Replica:
+    def retyped(self, twin_type: TwinType, until: Time, migration: Migration) -> Replica:
         """Return the replica that has another type from *until* on, and shares all that is known with this one."""
-        return replace(self, type=twin_type, former=Former(self, until, move, digest), folded=0, _points=[])
+        return replace(self, type=twin_type, former=Former(self, until, migration), folded=0, _points=[])
 
     @property
     def chain(self) -> tuple[Replica, ...]:
@@ -94,7 +92,7 @@ class Replica:
         """Return the hash of the type, or, after a retyping, of all types and how each became the next."""
         if self.former is None:
             return self.type.hash
-        told = f"{self.former.replica.lineage}|{self.former.until}|{self.former.digest}|{self.type.hash}"
+        told = f"{self.former.replica.lineage}|{self.former.until}|{self.former.migration.digest}|{self.type.hash}"
         return sha256(told.encode()).hexdigest()
 
     @cached_property
@@ -157,6 +155,10 @@ class Replica:
         subject = made.subject(belief.subjects[0].born)
         made.start_from(replace(since, belief=replace(belief, subjects=(subject,), values={**belief.values, **held})))
         return made
+
+    def standing(self, key: str) -> int | None:
+        """Return which fact says what is said under *key*, None where none does or it was taken back."""
+        return None if key in self._withdrawn else self.sources.get(key)
 
     def _withdraw(self, key: str) -> None:
         self._withdrawn.add(key)
@@ -257,7 +259,8 @@ class Replica:
             return Followed(start - 1, prior, {})
         last = self.former.replica.belief(self.former.until - 1)
         assert last is not None
-        moved = self.former.move(self.former.replica.forward(last, self.former.until), prior)
+        belief = self.former.replica.forward(last, self.former.until)
+        moved = self.former.migration.apply(self.type.dynamics.ranges, belief, prior)
         return Followed(self.former.until - 1, moved, {}, self.ground(self.former.until - 1, self.former.until))
 
     def start_from(self, followed: Followed) -> None:

@@ -1,0 +1,110 @@
+"""Lineage: which version of which type a twin was, and when; history is folded with the version of its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from gemel.bank.migration import Migration
+from gemel.errors import Unavailable, unknown
+from gemel.facts import MINUTE, Fact, Time
+from gemel.thread import Thread
+from gemel.twintype import TwinType
+
+RETYPED = "retyped/1"
+
+
+@dataclass(frozen=True)
+class Span:
+    """From when on a twin is of a version of a type, and what became of its state; the first has no migration."""
+
+    since: Time
+    name: str
+    hash: str
+    migration: Migration | None = None
+    seq: int = 0
+
+
+def spans(created: Fact, retyped: Iterable[Fact]) -> tuple[Span, ...]:
+    """Return the spans that a twin's belief is folded through; a retyping that was rolled back has left no trace."""
+    stack: list[tuple[Span, ...]] = [(Span(0, str(created.body["type"]), str(created.body["hash"])),)]
+    for fact in retyped:
+        if fact.body.get("rolls_back") is not None:
+            del stack[max(1, len(stack) - 1) :]
+            continue
+        migration, to = Migration.from_body(fact.body["migration"]), fact.body["to"]
+        since = max(fact.true_at // MINUTE * MINUTE, stack[-1][-1].since)
+        span = Span(since, str(to["name"]), str(to["hash"]), migration, fact.seq)
+        stack.append((span,) if migration.anew else (*stack[-1], span))
+    return stack[-1]
+
+
+class Lineages:
+    """The versions of types that are installed, by content hash, and the spans of each twin."""
+
+    def __init__(
+        self, thread: Thread, created: Callable[[str], Fact], types: dict[str, TwinType], older: Sequence[TwinType] = ()
+    ) -> None:
+        self._thread, self._created, self._types = thread, created, types
+        self._older = list(older)
+        self._spans: dict[str, tuple[Span, ...]] = {}
+
+    def register(self, twin_type: TwinType) -> None:
+        """Add a version; the first of its name is the one that new twins are made of."""
+        self._types.setdefault(twin_type.name, twin_type)
+        if all(one is not twin_type for one in self._older):
+            self._older.append(twin_type)
+
+    def known(self) -> list[TwinType]:
+        """Return all versions there are, those in use first."""
+        return list({twin_type.hash: twin_type for twin_type in [*self._types.values(), *self._older]}.values())
+
+    def named(self, name: str) -> TwinType:
+        """Return the version in use of that name, or the version with that hash or the beginning of it."""
+        if name in self._types:
+            return self._types[name]
+        found = [one for one in self.known() if len(name) >= 6 and one.hash.startswith(name)]
+        if len(found) != 1:
+            raise unknown("twin type", name, [*self._types, *(one.hash[:12] for one in self.known())])
+        return found[0]
+
+    def version(self, span: Span) -> TwinType:
+        """Return the very version; raise `Unavailable` where it is not installed."""
+        found = self._find(span)
+        if found is None:
+            there = ", ".join(f"{one.name} {one.hash[:12]}" for one in self.known() if one.name == span.name)
+            raise Unavailable(
+                f"this belief was folded with version {span.hash[:12]} of {span.name} which is not installed "
+                f"(installed: {there or 'none of that name'}); install it, or retype the twin anew"
+            )
+        return found
+
+    def _find(self, span: Span) -> TwinType | None:
+        current = self._types.get(span.name)
+        if current is not None and current.hash == span.hash:
+            return current
+        return next((one for one in self._older if one.hash == span.hash), None)
+
+    def of(self, id: str) -> tuple[Span, ...]:
+        """Return the spans of a twin, as last read from the thread."""
+        if id not in self._spans:
+            self.refresh(id, self._thread.read(id, kinds=[RETYPED]))
+        return self._spans[id]
+
+    def refresh(self, id: str, retyped: Iterable[Fact]) -> tuple[Span, ...]:
+        """Take note of all retypings of a twin; return its spans."""
+        self._spans[id] = spans(self._created(id), retyped)
+        return self._spans[id]
+
+    def type_of(self, id: str, at: Time | None = None) -> TwinType:
+        """Return the type in force at a moment, or last; where its version is not installed, another of its name."""
+        all_spans = self.of(id)
+        span = next((one for one in reversed(all_spans) if at is None or one.since <= at), all_spans[0])
+        found = self._find(span) or self._types.get(span.name)
+        if found is None:
+            raise unknown("twin type", span.name, self._types)
+        return found
+
+    def forget(self, id: str) -> None:
+        """Forget what was read of a twin."""
+        self._spans.pop(id, None)
