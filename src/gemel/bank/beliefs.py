@@ -50,7 +50,7 @@ class Beliefs:
     def replica(self, id: str) -> Replica:
         """Return the twin's replica, in step with the thread."""
         with self.lock:
-            seen, replica = self._replicas.get(id) or (0, self._blank(id))
+            seen, replica = self._replicas.get(id, (0, None))
             facts = list(self.thread.read(id, kinds=FOLDED, after_seq=seen))
             if replica is None or any(fact.kind == RETYPED for fact in facts):
                 facts = facts if seen == 0 else list(self.thread.read(id, kinds=FOLDED))
