@@ -9,7 +9,9 @@ import numpy as np
 
 from gemel.bank import erasure, proposals
 from gemel.bank.beliefs import Beliefs, Tell, quiet
+from gemel.bank.budget import Budgets
 from gemel.bank.catalogue import installed, versions
+from gemel.bank.cohort import MINIMUM, Cohort
 from gemel.bank.erasure import Receipt
 from gemel.bank.gate import Gate
 from gemel.bank.index import Index
@@ -60,7 +62,7 @@ class Bank:
         self._alerted = Tail(thread, ("alert/1",))
         self.lineages = Lineages(thread, self.created, self.types, versions() if types is None else ())
         self.beliefs = Beliefs(thread, self.created, self.lineages, seed)
-        self.index = Index(thread)
+        self.index, self.budgets = Index(thread), Budgets(thread)
         if not getattr(thread, "readonly", False):
             erasure.finish(self)
 
@@ -182,6 +184,12 @@ class Bank:
     def graph(self, *, by: str, purpose: str) -> Graph:
         """Return a question to put together along relations."""
         return Graph(self, by, purpose)
+
+    def cohort(
+        self, asked: str | Query, *, by: str, purpose: str, names: Sequence[str] | None = None, minimum: int = MINIMUM
+    ) -> Cohort:  # fmt: skip
+        """Return the twins of a type, by relation and name, to be asked together by *by*."""
+        return Cohort(self, query(asked), by, purpose, None if names is None else tuple(names), minimum)
 
     # beliefs
 

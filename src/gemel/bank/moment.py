@@ -68,7 +68,7 @@ class Present:
     def _passing(self, test: Test) -> Array:
         index, size = self._index, self._index.size
         if test.kind == "id":
-            return np.fromiter((named(test, name) for name in index.ids), bool, size)
+            return self._named(test)
         if test.kind == "alert":
             return index.alerting(test.value) == (test.operator == "=")
         if test.kind == "silent":
@@ -77,6 +77,16 @@ class Present:
             seen = index.seen.upto(size)
             return np.asarray(test.of(seen) & (seen != NEVER))
         return np.asarray(test.of(column(index, test.name)))
+
+    def _named(self, test: Test) -> Array:
+        ids = self._index.ids
+        if test.operator == "~":
+            return np.fromiter((test.value in name for name in ids), bool, len(ids))
+        found = np.full(len(ids), test.operator == "!=")
+        place = self._index.places.get(test.value)
+        if place is not None:
+            found[place] = test.operator == "="
+        return found
 
 
 def column(index: Index, name: str) -> Array:

@@ -31,6 +31,9 @@ from gemel.facts import Time
 if TYPE_CHECKING:
     from gemel.bank.bank import Bank
 
+NAME = "id"
+"""What is read, and put on record, of a twin of which a query names no field: that it is there."""
+
 LONGEST = 1000
 """Twins that one page may hold."""
 
@@ -144,6 +147,10 @@ class Finder:
         return {"seen", *twin_type.signals, *twin_type.attributes}
 
     # who comes, in which order
+
+    def takes(self, name: str) -> bool:
+        """Return whether one twin is found."""
+        return self._index.is_twin(name) and self._leads_on(0, name)
 
     def find(self, after: Place | None) -> Iterator[str]:
         """Yield the names found after a place, in order, those that the asker may not see left out."""
@@ -295,13 +302,16 @@ class Finder:
         return self._decided[name, field]
 
     def _visible(self, name: str) -> bool:
-        if (name, "") not in self._decided:
+        """Return whether the asker may do anything at all of what they are about with a twin."""
+        if (name, NAME) not in self._decided:
             try:
-                found = self._bank.visible(name, self._asked.by, self._asked.purpose)
+                named = self._bank.gate.rights(name).named(self._asked.by)
             except NotFound:
-                found = False
-            self._decided[name, ""] = Decision(found, "")
-        return self._decided[name, ""].allowed
+                named = ()
+            fields = [ALL, *(field for grant in named for field in grant.signals)]
+            found = next((d for field in dict.fromkeys(fields) if (d := self._decision(name, field)).allowed), None)
+            self._decided[name, NAME] = found or self._decision(name, ALL)
+        return self._decided[name, NAME].allowed
 
     def _reached(self, name: str, hop: Hop) -> Iterator[tuple[str, tuple[tuple[str, Edge], ...]]]:
         """Yield who is reached by a hop along relations that the asker may read, and over twins they may see."""
@@ -366,7 +376,7 @@ class Finder:
     def _read(self, name: str) -> Iterator[tuple[str, str]]:
         for i in range(self._last + 1):
             if self._index.is_twin(name):
-                yield from ((name, field) for field in self._fields(i, name))
+                yield from ((name, field) for field in self._fields(i, name) or [NAME])
             if i < self._last:
                 name, trail = self._way[i, name]
                 yield from ((edge.owner, edge.said) for _, edge in trail)
