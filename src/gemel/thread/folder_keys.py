@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -235,6 +236,7 @@ class FolderKeys:
         self._cache.clear()
 
 
+@lru_cache(CACHED)
 def subject_id(twin: str) -> bytes:
     """Return the name under which a subject's keys are kept: a digest, so that the folder names nobody."""
     return sha256(b"gemel subject\x00" + twin.encode()).digest()

@@ -60,9 +60,7 @@ def _seen(tickets: Iterable[Ticket], marks: Iterable[bytes | None], held: Held |
     return held(asked) if asked else set()
 
 
-def _subjects(
-    tickets: Sequence[Ticket], head: Head, keys: Keys, known: Callable[[str], bool]
-) -> dict[str, SubjectKey]:
+def _subjects(tickets: Sequence[Ticket], head: Head, keys: Keys, known: Callable[[str], bool]) -> dict[str, SubjectKey]:
     """Return the keys of all subjects, made where need be."""
     subjects: dict[str, SubjectKey] = {}
     new: dict[str, None] = {}
@@ -101,11 +99,8 @@ def _admit(
 
 
 def _marks(tickets: Iterable[Ticket], subjects: dict[str, SubjectKey]) -> list[bytes | None]:
-    found: list[bytes | None] = []
-    for ticket in tickets:
-        for draft in ticket.drafts:
-            found.append(subjects[draft.twin].mark(draft.key) if draft.key else None)
-    return found
+    drafts = (draft for ticket in tickets for draft in ticket.drafts)
+    return [subjects[draft.twin].mark(draft.key) if draft.key else None for draft in drafts]
 
 
 def _write(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +41,19 @@ ROW = "rowid, twin, kind, true_at, known_at, mark, leaf, nonce, sealed"
 _COLUMNS = len(Row._fields)
 
 
+@cache
 def insert(rows: int) -> str:
     """Return the statement that stores so many rows at once."""
     return f"INSERT INTO fact({ROW}) VALUES {', '.join(['(?,?,?,?,?,?,?,?,?)'] * rows)}"
 
 
-_INSERTS = [(size, insert(size)) for size in (256, 64, 16, 4, 1)]
-
-
 def store(db: apsw.Connection, rows: Sequence[Row]) -> None:
     """Insert rows, many per statement: each statement lets go of the interpreter, and has to win it back."""
-    start = 0
-    for size, statement in _INSERTS:
-        while len(rows) - start >= size:
-            db.execute(statement, [value for row in rows[start : start + size] for value in row])
-            start += size
+    start, left = 0, len(rows)
+    while left:
+        size = 256 if left >= 256 else min(left, 64)
+        db.execute(insert(size), [value for row in rows[start : start + size] for value in row])
+        start, left = start + size, left - size
 
 
 def connect(path: Path, *, readonly: bool) -> apsw.Connection:
