@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.bank import consenting
+from gemel.bank.correction import amended
 from gemel.bank.fork import Fork
 from gemel.bank.intake import drafts
 from gemel.bank.personal import Fit, Progress, personalise
@@ -74,7 +75,8 @@ class Twin:
         return self._write(items, Report())
 
     def _write(self, items: Sequence[Item], report: Report) -> Loaded:
-        appended = self.bank.append(drafts(items, self.type, self.id, self.actor))
+        told = amended(self.bank, self.id, drafts(items, self.type, self.id, self.actor))
+        appended = self.bank.append(told)
         return Loaded(len(appended.facts), appended.duplicates, report)
 
     def listen(self, source: Live) -> None:

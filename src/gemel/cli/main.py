@@ -8,7 +8,20 @@ import traceback
 
 import typer
 
-from gemel.cli import data, erasing, keeping, proofs, seeing, serving, trying
+from gemel.cli import (
+    cohorts,
+    consenting,
+    data,
+    erasing,
+    keeping,
+    policies,
+    proofs,
+    searching,
+    seeing,
+    serving,
+    subject,
+    trying,
+)
 from gemel.cli.console import told
 from gemel.errors import GemelError, Unavailable
 
@@ -17,7 +30,20 @@ app = typer.Typer(
     help="Live digital twins of people and of the services around them. Not a medical device.",
 )  # fmt: skip
 
-for module in (data, keeping, erasing, proofs, seeing, trying, serving):
+for module in (
+    data,
+    keeping,
+    erasing,
+    proofs,
+    seeing,
+    trying,
+    serving,
+    subject,
+    consenting,
+    policies,
+    searching,
+    cohorts,
+):
     module.register(app)
 
 ENVIRONMENT = Unavailable.exit_code

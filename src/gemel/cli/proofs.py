@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gemel.cli import subject
 from gemel.cli.console import STORE, Json, Store, progress, say
 from gemel.errors import BadInput, GemelError, NotFound, Tampered, Unavailable
 
@@ -22,7 +23,7 @@ Key = Annotated[str | None, typer.Option("--key", help="The public key of the st
 
 def verify(
     where: Annotated[
-        str | None, typer.Argument(metavar="[STORE|EXPORT|BUNDLE|PROOF]", help="By default the store in use.")
+        str | None, typer.Argument(metavar="[STORE|EXPORT|BUNDLE|PROOF|RECEIPT]", help="By default the store in use.")
     ] = None,
     *, since: Since = None, key: Key = None, store: Store = STORE, as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -31,7 +32,10 @@ def verify(
     note = None if since is None else _text(since)
     with progress() as tell:
         tell(f"verifying {chosen}", 0, 1)
-        found = _store(chosen, note, key) if _is_store(chosen) else _given(Path(chosen), note, key)
+        if chosen.endswith(".jws"):
+            found = subject.verdict(Path(chosen), key, store)
+        else:
+            found = _store(chosen, note, key) if _is_store(chosen) else _given(Path(chosen), note, key)
     say(as_json, found, "\n".join(_lines(found)))
     if not found["intact"]:
         raise typer.Exit(Tampered.exit_code)

@@ -167,7 +167,9 @@ def _purpose(provision: Mapping[str, Any]) -> str:
     back = {code: word for word, code in REASONS.items()}
     own = own or [back[c["code"]] for c in provision["purpose"] if c.get("code") in back]
     if len(own) != 1:
-        raise BadInput(f"{len(own)} purposes that are known here are named; a grant is for one", field="provision.purpose")
+        raise BadInput(
+            f"{len(own)} purposes that are known here are named; a grant is for one", field="provision.purpose"
+        )
     return purpose_word(str(own[0]))
 
 

@@ -1,0 +1,97 @@
+"""Correction: a wrong datum is superseded by a new fact; what was said before stays on record, and `known_by` still tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gemel.bank.replica import Replica
+from gemel.errors import BadInput, Refused, unknown
+from gemel.facts import Draft, Fact, Time
+from gemel.twintype import TwinType
+
+if TYPE_CHECKING:
+    from gemel.bank.bank import Bank
+    from gemel.bank.twin import Twin
+
+SAID = ("observed/1", "acted/1")
+NEXT = "|corrected"
+"""What is added to a key by each correction."""
+
+ANEW = "its source says otherwise now"
+"""Why a record was corrected that its source tells anew."""
+
+
+def correct(twin: Twin, seq: int, value: float | None, why: str, unit: str | None = None) -> tuple[Fact, ...]:
+    """Say what a reading or dose should have been, in *unit* or its own, or with None that it should not have been.
+
+    Returns the facts written: what withdraws the old one, and what stands in its place.
+    """
+    fact = twin.bank.thread.get(seq)
+    if fact.twin != twin.id or fact.kind not in SAID:
+        raise BadInput(f"fact {seq} is no reading or dose of {twin.id}; `gemel why {twin.id} {seq}` shows it")
+    name = str(fact.body["name"])
+    twin.bank.gate.require(twin.actor, "write", twin.id, name, twin.purpose)
+    if not why.strip():
+        raise BadInput("a correction says why", field="why")
+    if twin.bank.replica(twin.id).standing(str(fact.body["key"])) != seq:
+        raise Refused(f"fact {seq} was corrected already; correct what stands in its place")
+    told = None if value is None else _checked(twin.type, name, value, unit or str(fact.body["unit"]))
+    return twin.bank.append(superseding(fact, told, why, twin.actor, twin.bank.now())).facts
+
+
+def _checked(twin_type: TwinType, name: str, value: float, unit: str) -> float:
+    """Return the value in the type's own unit, or raise for one that cannot be."""
+    known = {**twin_type.signals, **twin_type.levers}
+    if name not in known:
+        raise unknown("signal or lever", name, known)
+    port = known[name]
+    told = port.convert(value, unit) if unit else value
+    if not port.low <= told <= port.high:
+        raise BadInput(
+            f"{name} of {told:g} {port.unit} cannot be: {port.low:g} to {port.high:g} is possible", field=name
+        )
+    return told
+
+
+def superseding(fact: Fact, value: float | None, why: str, by: str, now: Time, at: Time | None = None) -> list[Draft]:
+    """Return the drafts that take *fact* back and, with a *value*, say it anew, at its own time or *at* another."""
+    key, name = str(fact.body["key"]), str(fact.body["name"])
+    drafts = [
+        Draft(
+            fact.twin, "retracted/1", {"key": key, "name": name, "why": why}, now, by, (fact.seq,), f"{key}|retracted"
+        )
+    ]
+    if value is not None:
+        body = {**fact.body, "value": value, "key": key + NEXT, "corrects": fact.seq, "why": why}
+        drafts.append(
+            Draft(fact.twin, fact.kind, body, fact.true_at if at is None else at, by, (fact.seq,), key + NEXT)
+        )
+    return drafts
+
+
+def amended(bank: Bank, twin: str, drafts: Sequence[Draft]) -> list[Draft]:
+    """Return *drafts*, with corrections where a source tells a record anew, under the id it had, but otherwise.
+
+    What a person corrected stays as that person said.
+    """
+    replica = bank.replica(twin)
+    return [found for draft in drafts for found in _amended(bank, replica, draft)]
+
+
+def _amended(bank: Bank, replica: Replica, draft: Draft) -> list[Draft]:
+    key = draft.key or ""
+    while key + NEXT in replica.sources:
+        key += NEXT
+    seq = replica.standing(key)
+    if draft.kind not in SAID or seq is None:
+        return [draft]
+    held = bank.thread.get(seq)
+    by_hand = held.body.get("why", ANEW) != ANEW
+    if by_hand or held.kind != draft.kind or _says(held) == _says(draft):
+        return [draft]
+    return superseding(held, float(draft.body["value"]), ANEW, draft.by, bank.now(), draft.true_at)
+
+
+def _says(told: Fact | Draft) -> tuple[Any, ...]:
+    return told.true_at, *(told.body[name] for name in ("name", "value", "unit"))
