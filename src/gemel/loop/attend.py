@@ -83,6 +83,11 @@ class Attendant:
                 self._paces[twin] = self._rebuilt(twin)
             return self._paces[twin]
 
+    def forget(self, twin: str) -> None:
+        """Forget what is remembered of a twin between turns."""
+        with self._lock:
+            self._paces.pop(twin, None)
+
     def _rebuilt(self, twin: str) -> Pace:
         pace = Pace()
         recent = list(self.bank.thread.read(twin, kinds=["forecast/1"], reverse=True, limit=KEPT))

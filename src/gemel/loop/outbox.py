@@ -25,8 +25,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trial:
-    """How sending one proposal has gone so far: attempts made, when to try again, what went wrong last."""
+    """How sending one proposal has gone so far: whose, attempts made, when to try again, what went wrong last."""
 
+    twin: str
     attempts: int
     again_at: float
     problem: str
@@ -47,12 +48,16 @@ class Outbox:
         held = [self._trials[p.seq].problem for p in pending(self._bank, twin) if p.seq in self._trials]
         return held[-1] if held else None
 
+    def forget(self, twin: str) -> None:
+        """Forget how sending for a twin has gone."""
+        self._trials = {seq: trial for seq, trial in self._trials.items() if trial.twin != twin}
+
     async def flush(self, twin: str) -> int:
         """Send all that is due for *twin*, oldest first; return how many were delivered."""
         delivered = 0
         async with self._turn:
             for proposal in await asyncio.to_thread(pending, self._bank, twin):
-                if self._clock() >= self._trials.get(proposal.seq, Trial(0, 0.0, "")).again_at:
+                if self._clock() >= self._trials.get(proposal.seq, Trial("", 0, 0.0, "")).again_at:
                     delivered += await self._deliver(proposal)
         return delivered
 
@@ -77,7 +82,7 @@ class Outbox:
         first, longest = self._backoff_s
         attempts = self._trials[proposal.seq].attempts + 1 if proposal.seq in self._trials else 1
         pause = min(first * 2.0 ** (attempts - 1), longest)
-        self._trials[proposal.seq] = Trial(attempts, self._clock() + pause, problem)
+        self._trials[proposal.seq] = Trial(proposal.twin, attempts, self._clock() + pause, problem)
 
     def _sent(self, proposal: Proposal, sink: str) -> int:
         """Write that it is being sent, before it is; a repeat is already on record."""

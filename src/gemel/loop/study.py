@@ -42,6 +42,10 @@ class Study:
             return
         self._learned[twin, signal] = now
 
+    def forget(self, twin: str) -> None:
+        """Forget what was learned of a twin, and when."""
+        self._learned = {place: at for place, at in self._learned.items() if place[0] != twin}
+
     def stop(self) -> None:
         """Give up what is being learned."""
         self._stop.set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import Protocol
 
@@ -79,11 +80,8 @@ class FolderNotes:
 
     def drop(self, twin: str) -> None:
         """Remove all notes of a subject."""
-        folder = self._of(twin)
-        if folder.exists():
-            for note in folder.iterdir():
-                note.unlink()
-            folder.rmdir()
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self._of(twin))
 
 
 class MemoryNotes:

@@ -274,11 +274,10 @@ class PostgresThread:
         """Destroy the subject's key: its facts can no longer be read, and the tree still verifies."""
         with self._write:
             self._writing()
-            if self._keys.erased(twin):
-                return
-            if self._keys.subject(twin) is None:
-                raise unknown("twin", twin, self.twins())
-            self._keys.erase(twin)
+            if not self._keys.erased(twin):
+                if self._keys.subject(twin) is None:
+                    raise unknown("twin", twin, self.twins())
+                self._keys.erase(twin)
             self._notes.drop(twin)
 
     def erased(self, twin: str) -> bool:
@@ -292,6 +291,8 @@ class PostgresThread:
         key = self._keys.subject(twin)
         if key is not None:
             self._notes.put(twin, name, sealed(data, key, twin, name))
+            if self._keys.erased(twin):
+                self._notes.drop(twin)
 
     def kept(self, twin: str, name: str) -> bytes | None:
         """Return what was kept last under that name, or None."""
