@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gemel.bank import erasure, proposals
+from gemel.bank import erasure, proposals, withdrawal
 from gemel.bank.beliefs import Beliefs, Tell, quiet
 from gemel.bank.budget import Budgets
 from gemel.bank.catalogue import installed, versions
@@ -54,6 +54,7 @@ class Bank:
         self.types = dict(installed() if types is None else types)
         self.rights = Book(thread)
         self.gate = Gate(thread, clock, self.rights)
+        self._lessons: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
         self.sources: dict[str, list[tuple[Live, str, str]]] = {}
         self.sinks: dict[str, Sink] = {}
         self._created: dict[str, Fact] = {}
@@ -63,7 +64,10 @@ class Bank:
         self.lineages = Lineages(thread, self.created, self.types, versions() if types is None else ())
         self.beliefs = Beliefs(thread, self.created, self.lineages, seed)
         self.index, self.budgets = Index(thread), Budgets(thread)
+        self.forgetting: list[Callable[[str], None]] = []
+        self._studied = Tail(thread, (withdrawal.STUDIED,))
         if not getattr(thread, "readonly", False):
+            self.gate.watch(lambda twin: withdrawal.withdraw(self, twin))
             erasure.finish(self)
 
     @classmethod
@@ -215,6 +219,8 @@ class Bank:
 
     def forecast(self, id: str, signal: str, hours: float, now: Time) -> Forecast:
         """Return quantiles of *signal* if nothing is done but rates going back to usual, mended by what was learned."""
+        if (id, signal) in self._lessons:
+            withdrawal.barred(self, id, signal, *self._lessons[id, signal])
         return self.beliefs.forecast(id, signal, hours, now)
 
     def calibration(self, id: str, signal: str) -> str:
@@ -236,6 +242,11 @@ class Bank:
     def learn(self, id: str, signal: str, actor: str, now: Time, tell: Tell = quiet) -> None:
         """Learn from how forecasts of *signal* came true up to *now*, here and where *actor* may study; keep it."""
         self.beliefs.learn(id, signal, self.studied(self.type_of(id), actor, leave_out=[id]), now, tell)
+        self._lessons[id, signal] = actor, withdrawal.studied(self, id, signal, actor)
+
+    def studies(self, id: str) -> Sequence[Fact]:
+        """Return what says that others were let learn from this twin, and what: facts `studied/1`, in order."""
+        return self._studied.of(id)
 
     def unlearn(self, id: str) -> None:
         """Forget what was learned of the twin's errors, as its constants are others now."""
@@ -250,10 +261,14 @@ class Bank:
         self.beliefs.forget(id)
         self.index.forget(id)
         self.rights.forget(id)
-        for tail in (self._proposed, self._scored, self._alerted):
+        self.gate.forget(id)
+        self._lessons = {place: held for place, held in self._lessons.items() if id not in (place[0], *held[1])}
+        for tail in (self._proposed, self._scored, self._alerted, self._studied):
             tail.forget(id)
         for held in (self._created, self.sources, self.sinks):
             held.pop(id, None)
+        for also in self.forgetting:
+            also(id)
 
     def situation(self, id: str, now: Time) -> Situation:
         """Return what agents and guards look at."""

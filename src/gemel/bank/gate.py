@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from gemel.bank.rights import Book
-from gemel.consent import Decision, Request, Rights, decide, explain
+from gemel.consent import Decision, Request, Rights, again, decide, explain
 from gemel.consent.organisation import KINDS as OF_THE_HOUSE
 from gemel.consent.rights import KINDS
 from gemel.errors import Refused
@@ -46,6 +46,14 @@ class Gate:
         rights = self.rights(twin)
         request = Request(actor, verb, twin, signal, purpose, self._now(rights), amount)
         return decide(rights, request, self._book.organisation())
+
+    def over(
+        self, actor: str, verb: str, twin: str, signal: str, purpose: str, amount: float | None = None
+    ) -> str | None:
+        """Return why something is refused for good, None where it is allowed or will be at the next hours of a grant."""
+        rights, house = self.rights(twin), self._book.organisation()
+        request = Request(actor, verb, twin, signal, purpose, self._now(rights), amount)
+        return None if again(rights, request, house) else decide(rights, request, house).reason
 
     def explain(
         self, actor: str, verb: str, twin: str, signal: str, purpose: str, amount: float | None = None
@@ -88,11 +96,31 @@ class Gate:
 
         return stop
 
+    def asked(self) -> list[str]:
+        """Return the twins whose rights somebody has asked for."""
+        with self._lock:
+            return sorted(self._due)
+
     def tick(self) -> None:
         """Tell of what opened or ended by itself since: expiry, hours, hand-overs; the loop calls this at each turn."""
-        for twin in self._turned():
-            self._tell(twin)
+        turned = self._turned()
+        while turned:
+            twin = next(iter(turned))
+            try:
+                self._tell(twin)
+            except Exception:
+                self._put_back(turned)
+                raise
+            turned.discard(twin)
             self._await(twin, self._book.of(twin))
+
+    def _put_back(self, twins: set[str]) -> None:
+        """Note twins as due again: what should have followed could not be done yet."""
+        now = self._clock()
+        with self._lock:
+            for twin in twins:
+                self._due[twin] = self._book.of(twin), now
+                heapq.heappush(self._turning, (now, twin))
 
     def _turned(self) -> set[str]:
         now, found = self._clock(), set()
@@ -124,6 +152,13 @@ class Gate:
         for watcher in list(self._watchers):
             watcher(twin)
 
+    def forget(self, twin: str) -> None:
+        """Forget what was recorded of a twin, and what is due of it."""
+        with self._lock:
+            self._due.pop(twin, None)
+            self._turning = [entry for entry in self._turning if entry[1] != twin]
+            self._recorded = {access: at for access, at in self._recorded.items() if access[2] != twin}
+
     # the record
 
     def record(self, actor: str, verb: str, purpose: str, decided: Iterable[tuple[str, str, Decision]]) -> None:
@@ -136,9 +171,7 @@ class Gate:
     def _record(self, actor: str, verb: str, twin: str, signal: str, purpose: str, decision: Decision) -> None:
         self.record(actor, verb, purpose, [(twin, signal, decision)])
 
-    def _access(
-        self, actor: str, verb: str, twin: str, signal: str, purpose: str, decision: Decision
-    ) -> Draft | None:
+    def _access(self, actor: str, verb: str, twin: str, signal: str, purpose: str, decision: Decision) -> Draft | None:
         """Return the fact of a decision, or None where the like was recorded within the hour."""
         access, now = (actor, verb, twin, signal, purpose, decision.allowed), self._clock()
         if decision.allowed and now - self._recorded.get(access, -HOUR) < HOUR:

@@ -1,33 +1,24 @@
-"""Data in and its keeping: import, twins, grant, revoke, may."""
+"""Data in: import, twins."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemel.cli.console import PURPOSE, STORE, Actor, Id, Json, Purpose, Store, opened, progress, say, seen
-from gemel.errors import BadInput, Refused, unknown
+from gemel.cli.console import PURPOSE, STORE, Actor, Json, Purpose, Store, opened, progress, say
+from gemel.errors import BadInput
 
 if TYPE_CHECKING:
     from gemel.bank import Bank, Twin
     from gemel.streams import Imported
-
-Verb = StrEnum("Verb", ["read", "write", "propose", "act", "fork", "study"])
 
 Where = Annotated[Path, typer.Argument(metavar="PATH", help="A file or folder: UC sheets, Nightscout JSON, CSV.")]
 Name = Annotated[str, typer.Option("--twin", help="The twin; made if there is none of that name.")]
 Type = Annotated[str, typer.Option("--type", help="The type of twin, such as diabetes.person.")]
 Map = Annotated[Path | None, typer.Option("--map", help="A column map (TOML or JSON) for a CSV file.")]
 Zone = Annotated[str | None, typer.Option("--timezone", help="Time zone of local times, such as Europe/Stockholm.")]
-To = Annotated[str, typer.Option("--to", help="Who is allowed.")]
-Allowed = Annotated[Verb, typer.Option("--verb", help="What is allowed.")]
-Signals = Annotated[
-    list[str], typer.Option("--signal", default_factory=lambda: ["*"], help="A signal or lever; * for all.")
-]
-Until = Annotated[str | None, typer.Option("--until", help="A date (its end, in UTC) or a time, ISO 8601.")]
 
 
 def import_(
@@ -89,54 +80,7 @@ def _row(bank: Bank, twin: str) -> dict[str, Any]:
     return {"twin": twin, "type": bank.type_of(twin).name, "holder": next(iter(holders), None), "holders": holders}
 
 
-def grant(
-    twin: Id, *, to: To, verb: Allowed, signal: Signals, purpose: Purpose = "care", until: Until = None,
-    store: Store = STORE, actor: Actor, as_json: Json = False,
-) -> None:  # fmt: skip
-    """Allow somebody something on a twin you hold."""
-    with opened(store) as bank:
-        view = seen(bank, twin, actor, PURPOSE)
-        for name in signal:
-            if name != "*":
-                view.type.port(name)
-        named: dict[str, Any] = {verb.value: tuple(signal)}
-        made = view.grant(to=to, purpose=purpose, until=until, **named)
-    grants = [{"id": g.id, "to": g.to, "verbs": list(g.verbs), "signals": list(g.signals)} for g in made]
-    lines = [f"grant {g.id}: {g.to} may {', '.join(g.verbs)} {', '.join(g.signals)} of {twin}" for g in made]
-    say(as_json, {"twin": twin, "grants": grants}, "\n".join(lines))
-
-
-def revoke(
-    twin: Id, grant_id: Annotated[str, typer.Argument(metavar="GRANT", help="The id that `gemel grant` said.")], *,
-    store: Store = STORE, actor: Actor, as_json: Json = False,
-) -> None:  # fmt: skip
-    """Take a grant back, at once."""
-    with opened(store) as bank:
-        seen(bank, twin, actor, PURPOSE).revoke(grant_id)
-    say(as_json, {"twin": twin, "revoked": grant_id}, f"revoked {grant_id}")
-
-
-def may(
-    who: Annotated[str, typer.Argument(metavar="ACTOR", help="Who would do it.")],
-    verb: Annotated[Verb, typer.Argument(metavar="VERB", help="read, write, propose, act, fork or study.")],
-    twin: Id, signal: Annotated[str, typer.Argument(metavar="SIGNAL", help="A signal or lever; * for all.")],
-    *, purpose: Purpose = "care", store: Store = STORE, as_json: Json = False,
-) -> None:  # fmt: skip
-    """Say whether somebody may do something, and why: exit 0 if so, 1 if not. Nothing is put on record."""
-    with opened(store, readonly=True) as bank:
-        if twin not in bank:
-            raise unknown("twin", twin, bank.twins())
-        if signal != "*":
-            bank.type_of(twin).port(signal)
-        decision = bank.gate.decide(who, verb.value, twin, signal, purpose)
-    body = {"allowed": decision.allowed, "reason": decision.reason, "grant": decision.grant_id}
-    say(as_json, body, decision.reason)
-    if not decision.allowed:
-        raise typer.Exit(Refused.exit_code)
-
-
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command("import")(import_)
-    for command in (twins, grant, revoke, may):
-        app.command()(command)
+    app.command()(twins)

@@ -2,6 +2,7 @@
 
 from gemel.consent.cedar import rules as rules
 from gemel.consent.decision import Decision as Decision
+from gemel.consent.decision import again as again
 from gemel.consent.decision import decide as decide
 from gemel.consent.decision import explain as explain
 from gemel.consent.decision import opens as opens

@@ -12,7 +12,9 @@ from gemel.consent.organisation import NOBODY, Organisation
 from gemel.consent.purposes import purpose_iri
 from gemel.consent.request import Request
 from gemel.consent.rights import Rights
-from gemel.facts import Time, iso
+from gemel.facts import DAY, Time, iso
+
+WEEK: Time = 7 * DAY
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,16 @@ def decide(rights: Rights, request: Request, organisation: Organisation = NOBODY
 def opens(rights: Rights, grant: Grant, request: Request, organisation: Organisation = NOBODY) -> bool:
     """Return whether a grant, with what it rests on, opens a request to whoever it is for."""
     return _lack(rights, grant, request, organisation)[1] is None
+
+
+def again(rights: Rights, request: Request, organisation: Organisation = NOBODY) -> bool:
+    """Return whether a request is allowed now or will be by itself within a week, as at the next hours of a grant."""
+    at: Time | None = request.at
+    while at is not None and at <= request.at + WEEK:
+        if decide(rights, replace(request, at=at), organisation).allowed:
+            return True
+        at = rights.turns(at)
+    return False
 
 
 def explain(rights: Rights, request: Request, organisation: Organisation = NOBODY) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from gemel.bank import Bank
+from gemel.bank import Bank, withdrawal
 from gemel.errors import BadInput, GemelError, Refused, Unavailable
-from gemel.facts import Fact
+from gemel.facts import HOUSE, Fact
 from gemel.loop import alarms
 from gemel.loop.agents import Agent
 from gemel.loop.attend import FOLDED, Attendant
@@ -21,6 +21,9 @@ from gemel.streams import Item, Live, Watched, checked
 log = logging.getLogger(__name__)
 
 WAKING = (*FOLDED, "decided/1", "granted/1", "revoked/1")
+Stream = tuple[str, Live, str, str]
+"""A live source and the twin it speaks to, with the actor it writes as and the purpose."""
+
 AGAIN_S = 1.0
 """How long to wait before trying again what the store did not take."""
 
@@ -41,6 +44,8 @@ class Loop:
         self._attended: set[str] = set()
         self._wake, self._decided = asyncio.Event(), asyncio.Event()
         self._errands: set[asyncio.Task[None]] = set()
+        self._listening: list[tuple[Stream, asyncio.Task[None]]] = []
+        bank.forgetting.append(self.forget)
 
     # running
 
@@ -50,12 +55,16 @@ class Loop:
         home = asyncio.get_running_loop()
         quiet = self.bank.thread.subscribe(self._noticing(home))
         sources = [(twin, *source) for twin, group in self.bank.sources.items() for source in group]
-        tasks = [asyncio.create_task(self._listen(*source)) for source in sources]
+        unwatch = self.bank.gate.watch(self._regating(home))
+        self._listening = [(source, asyncio.create_task(self._listen(*source))) for source in sources]
+        tasks = [task for _, task in self._listening]
         tasks += [asyncio.create_task(self._repeat(turn, wake, every_s)) for turn, wake in self._turns()]
         try:
             await stop.wait()
         finally:
             quiet()
+            unwatch()
+            self._listening = []
             self._study.stop()
             for task in tasks:
                 task.cancel()
@@ -88,6 +97,17 @@ class Loop:
             if fact.kind == "decided/1":
                 self._decided.set()
 
+    def forget(self, twin: str) -> None:
+        """Stop what goes on for an erased twin, its streams first, and forget what is held of it."""
+        for task in [task for stream, task in self._listening if stream[0] == twin]:
+            task.get_loop().call_soon_threadsafe(task.cancel)
+        for part in (self._attendant, self._study, self.outbox):
+            part.forget(twin)
+        self._fresh.pop(twin, None)
+        self._attended.discard(twin)
+        self._faults = {place: text for place, text in self._faults.items() if place[0] != twin}
+        self._tell(twin)
+
     async def study(self) -> None:
         """Let twins learn from how their forecasts came true."""
         for twin in sorted(self._attended):
@@ -100,6 +120,10 @@ class Loop:
 
     async def turn(self) -> None:
         """Attend to every twin that is connected, or that somebody told something about."""
+        try:
+            await asyncio.to_thread(self.bank.gate.tick)
+        except Exception:
+            log.exception("what ended by itself could not be put on record; it is tried again")
         fresh, self._fresh = self._fresh, {}
         self._attended |= {*self.bank.live_twins(), *fresh}
         for twin in sorted(self._attended):
@@ -125,6 +149,9 @@ class Loop:
             self._tell(twin)
 
     def _broke(self, twin: str, where: str, error: Exception) -> None:
+        if self.bank.thread.erased(twin):
+            self.forget(twin)
+            return
         known = isinstance(error, GemelError)
         text = str(error) if known else f"something failed inside ({type(error).__name__}); the log says more"
         if self._faults.get((twin, where)) != text:
@@ -210,6 +237,21 @@ class Loop:
 
     async def _run_errand(self, errand: Callable[..., object], about: tuple[object, ...]) -> None:
         await asyncio.to_thread(errand, *about)
+
+    def _regating(self, home: asyncio.AbstractEventLoop) -> Callable[[str], None]:
+        def watcher(twin: str) -> None:
+            home.call_soon_threadsafe(self._later, self._regate, twin)
+
+        return watcher
+
+    def _regate(self, twin: str) -> None:
+        """Stop the streams whose actor may not write to *twin*, or of the house to any, any more."""
+        for (of, source, actor, purpose), task in [one for one in self._listening if twin in (one[0][0], HOUSE)]:
+            reason = withdrawal.silenced(self.bank, of, actor, purpose)
+            if reason is not None and not task.done():
+                task.get_loop().call_soon_threadsafe(task.cancel)
+                self.bank.sources[of] = [one for one in self.bank.sources.get(of, ()) if one[1] != actor]
+                self._attendant.alert(of, actor, ("warning", f"{source.name} is not listened to any more: {reason}"))
 
     def _complain(self, twin: str, actor: str, problem: GemelError) -> None:
         name, text = f"input:{actor}", f"a reading could not be used: {problem}"
