@@ -12,7 +12,7 @@ from gemel.errors import BadInput, Refused
 from gemel.facts import HOUSE, Draft, Fact, Time
 from gemel.thread import Thread
 
-ASKED, BUDGET = "asked/1", "budget/1"
+ASKED, BUDGET = "cohort_asked/1", "budget/1"
 
 MOST = 10.0
 """The largest epsilon that one question may have; from about there on noise hides nobody."""

@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from gemel.cli import (
+from gemel.cli import (, cohorts, searching
     cohorts,
     consenting,
     data,
