@@ -91,13 +91,15 @@ def _flat(body: Body) -> bool:
 
 
 def _check_names(draft: Draft) -> None:
-    plain = _plain_name(draft.twin) and _plain_name(draft.kind) and _plain_name(draft.by)
-    if not (plain and (draft.key is None or _plain_name(draft.key)) and _is_kind(draft.kind)):
+    twin, kind, by, key = draft.twin, draft.kind, draft.by, draft.key
+    seen = type(twin) is type(kind) is type(by) is str and _plain_names(twin, kind, by)
+    if not (seen and (key is None or (type(key) is str and 0 < len(key) <= LONGEST and key.isascii()))):
         _check_each_name(draft)
 
 
-def _plain_name(text: str) -> bool:
-    return type(text) is str and 0 < len(text) <= LONGEST and text.isascii()
+@lru_cache(65_536)
+def _plain_names(twin: str, kind: str, by: str) -> bool:
+    return all(0 < len(text) <= LONGEST and text.isascii() for text in (twin, kind, by)) and _is_kind(kind)
 
 
 def _check_each_name(draft: Draft) -> None:
@@ -184,11 +186,22 @@ def seal(draft: Prepared, seq: int, known_at: Time, mark: bytes | None, key: Sub
 
 def unseal(row: Row, key: SubjectKey) -> Fact:
     """Return the fact in a row, or raise `Tampered` naming it."""
+    inner = _inner(row, key)
+    return Fact(row.twin, row.kind, inner.body, row.true_at, row.known_at, inner.by, inner.cause, row.seq)
+
+
+def unseal_with_key(row: Row, key: SubjectKey) -> tuple[Fact, str | None]:
+    """Return the fact in a row and its idempotency key, or raise `Tampered` naming it."""
+    inner = _inner(row, key)
+    fact = Fact(row.twin, row.kind, inner.body, row.true_at, row.known_at, inner.by, inner.cause, row.seq)
+    return fact, inner.key
+
+
+def _inner(row: Row, key: SubjectKey) -> _Opened:
     try:
-        inner = _decode_inner(key.cipher.decrypt(row.nonce, row.sealed, row.clear))
+        return _decode_inner(key.cipher.decrypt(row.nonce, row.sealed, row.clear))
     except (InvalidTag, msgspec.MsgspecError, struct.error, TypeError, ValueError, AttributeError):
         raise Tampered(f"{name(row.seq, row.twin, row.kind)} is not as it was written") from None
-    return Fact(row.twin, row.kind, inner.body, row.true_at, row.known_at, inner.by, inner.cause, row.seq)
 
 
 def name(seq: int, twin: str | None = None, kind: str | None = None) -> str:
