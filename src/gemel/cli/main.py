@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from gemel.cli import (, cohorts, searching
+from gemel.cli import (
     cohorts,
     consenting,
     data,
