@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from gemel.bank import Bank
+from gemel.bank.tokens import Tokens
 from gemel.facts import DAY, MINUTE, Time
 from gemel.packs.diabetes import Person
 from gemel.thread import open_thread
@@ -33,6 +34,8 @@ installed()
 sys.stdin.readline()
 serve(sys.argv[1], port=int(sys.argv[2]), actor="sarah", purpose="care")
 """
+SECRET = "gemel_known-to-this-test-alone-0123456789"
+SHOWN = {"Authorization": f"Bearer {SECRET}"}
 STANDBY = 2
 """Processes that have loaded their libraries and wait for the one before to be killed; they have not seen the store."""
 
@@ -64,6 +67,7 @@ def make(store: Path) -> None:
     """Make a store with one twin that was told its basal rate."""
     with Bank.open(str(store), clock=lambda: START - DAY) as bank:
         bank.create(Person, "lily", by="sarah")
+        Tokens(bank).create(SECRET, "sarah", ["care"], by="sarah")
 
 
 @dataclass
@@ -110,7 +114,7 @@ class Server:
         """Post readings, in small batches, until none wait or the server is gone; one not answered is posted again."""
         home = f"http://127.0.0.1:{self.port}"
         with (
-            httpx.Client(base_url=home, timeout=60, trust_env=False) as client,
+            httpx.Client(base_url=home, headers=SHOWN, timeout=60, trust_env=False) as client,
             contextlib.suppress(httpx.TransportError),
         ):
             while waiting:
@@ -123,7 +127,7 @@ class Server:
 
     def get(self, path: str) -> Any:
         """Return what it answers."""
-        answer = httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=120, trust_env=False)
+        answer = httpx.get(f"http://127.0.0.1:{self.port}{path}", headers=SHOWN, timeout=120, trust_env=False)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

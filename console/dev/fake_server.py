@@ -5,7 +5,7 @@
 
 `--hold` stops the clock; then `POST /dev/step` moves it by one reading. `POST /dev/drop` closes the live sockets and
 refuses new ones until `POST /dev/restore`. `POST /dev/scene/{empty,stale,calm}` shows other states,
-`POST /dev/{deliver,expire,reset}` moves the proposals.
+`POST /dev/{deliver,expire,reset}` moves the proposals, `POST /dev/lock` asks for a login.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import random
 import socket
 import sys
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +296,7 @@ async def clock(app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(title="Gemel (fake)", lifespan=clock)
 app.state.speed = 0.0
 app.state.dropped = False
+app.state.locked, app.state.demo = False, True
 app.state.version = 0
 app.state.live = set()
 lily = Lily()
@@ -308,8 +310,8 @@ def changed() -> None:
 
 def failure(status: int, message: str, kind: str, **more: Any) -> HTTPException:
     """Return the error to raise."""
-    problem = s.Problem(message=message, kind=kind, **more)
-    return HTTPException(status, s.Failure(error=problem).model_dump(mode="json"))
+    problem = s.Problem(title=HTTPStatus(status).phrase, status=status, detail=message, kind=kind, **more)
+    return HTTPException(status, problem.model_dump(mode="json"))
 
 
 @app.exception_handler(HTTPException)
@@ -326,7 +328,26 @@ def known(twin: str) -> None:
 
 @app.get("/api/meta")
 async def meta() -> s.Meta:
-    return s.Meta(version="0.1.0", actor="sarah", purpose="care", demo=True)
+    if app.state.locked:
+        raise failure(401, "log in, or send a token", "login")
+    return s.Meta(version="0.1.0", actor="sarah", purpose="care", purposes=["care"], demo=app.state.demo)
+
+
+@app.get("/api/login")
+async def doors() -> s.Doors:
+    return s.Doors(link=True, provider="login/provider")
+
+
+@app.post("/api/login", status_code=204)
+async def login(body: s.Login) -> None:
+    if body.token != "gemel_right":
+        raise failure(401, "this token opens nothing: it is unknown, has ended or was revoked", "login")
+    app.state.locked = False
+
+
+@app.post("/api/logout", status_code=204)
+async def logout() -> None:
+    app.state.locked = True
 
 
 @app.get("/api/twins")
@@ -428,9 +449,11 @@ async def dev(what: str) -> dict[str, str]:
     elif what == "restore":
         app.state.dropped = False
     elif what == "reset":
-        app.state.dropped = False
+        app.state.dropped, app.state.locked, app.state.demo = False, False, True
         lily.__init__()  # type: ignore[misc]
         changed()
+    elif what == "lock":
+        app.state.locked, app.state.demo = True, False
     elif what == "expire":
         lily.decided[412] = {"status": s.Status.EXPIRED}
     elif what == "deliver":

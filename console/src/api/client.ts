@@ -1,5 +1,5 @@
 /** Calls to the server this page came from; the only file that knows addresses. */
-import type { Decide, ForkView, Meta, Problem, Proposal, Scenario, Suppose, TwinSummary, View, Why } from './types'
+import type { Decide, Doors, ForkView, Meta, Problem, Proposal, Scenario, Suppose, TwinSummary, View, Why } from './types'
 
 /** What the server said is wrong, or that it could not be reached. */
 export class Failed extends Error {
@@ -7,11 +7,24 @@ export class Failed extends Error {
     readonly problem: Problem,
     readonly status = 0,
   ) {
-    super(problem.message)
+    super(problem.detail)
   }
 }
 
-const address = (path: string): URL => new URL(`api/${path}`, document.baseURI)
+/** Where the purpose that was chosen is kept: for this tab. */
+const PURPOSE = 'gemel-purpose'
+export const choosePurpose = (purpose: string): void => sessionStorage.setItem(PURPOSE, purpose)
+
+/** What to do when the server asks for a login. */
+let locked = (): void => {}
+export const onLocked = (then: () => void): void => void (locked = then)
+
+function address(path: string): URL {
+  const url = new URL(`api/${path}`, document.baseURI)
+  const purpose = sessionStorage.getItem(PURPOSE)
+  if (purpose) url.searchParams.set('purpose', purpose)
+  return url
+}
 const of = (twin: string, path: string): string => `twins/${encodeURIComponent(twin)}/${path}`
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -22,15 +35,22 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
     })
   } catch {
-    throw new Failed({ message: 'The server cannot be reached.', kind: 'unavailable', asked: null, possible: null })
+    throw new Failed(unknown('The server cannot be reached.', 0))
   }
   if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T
-  const said = (await answer.json().catch(() => null)) as { error?: Problem } | null
-  const plain = { message: `The server answered ${answer.status}.`, kind: 'unavailable', asked: null, possible: null }
-  throw new Failed(said?.error ?? plain, answer.status)
+  const said = (await answer.json().catch(() => null)) as Problem | null
+  if (answer.status === 401) locked()
+  throw new Failed(said?.detail ? said : unknown(`The server answered ${answer.status}.`, answer.status), answer.status)
+}
+
+function unknown(detail: string, status: number): Problem {
+  return { type: 'about:blank', title: '', status, detail, kind: 'unavailable', asked: null, possible: null }
 }
 
 export const api = {
+  doors: () => call<Doors>('GET', 'login'),
+  login: (token: string) => call<void>('POST', 'login', { token }),
+  logout: () => call<void>('POST', 'logout'),
   meta: () => call<Meta>('GET', 'meta'),
   twins: () => call<TwinSummary[]>('GET', 'twins'),
   view: (twin: string, hours: number) => call<View>('GET', of(twin, `view?hours=${hours}`)),

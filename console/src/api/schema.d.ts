@@ -66,11 +66,26 @@ export interface components {
             note: string;
         };
         /**
-         * Failure
-         * @description The one shape of an error.
+         * Doors
+         * @description How one may log in here; `provider` is the address to send a browser to.
          */
-        Failure: {
-            error: components["schemas"]["Problem"];
+        Doors: {
+            /**
+             * Token
+             * @default true
+             */
+            token: boolean;
+            /**
+             * Link
+             * @description the program printed a link that works once
+             * @default false
+             */
+            link: boolean;
+            /**
+             * Provider
+             * @default null
+             */
+            provider: string | null;
         };
         /**
          * FieldView
@@ -189,8 +204,16 @@ export interface components {
             holds: boolean;
         };
         /**
+         * Login
+         * @description A token, to be exchanged for a cookie.
+         */
+        Login: {
+            /** Token */
+            token: string;
+        };
+        /**
          * Meta
-         * @description Who is asking, for what, and what this server is.
+         * @description Who is asking, for what, and what this server is; a demonstration asks nobody who they are.
          */
         Meta: {
             /** Version */
@@ -205,7 +228,14 @@ export interface components {
             /** Purpose */
             purpose: string;
             /**
+             * Purposes
+             * @description what else this login may be used for
+             * @default []
+             */
+            purposes: string[];
+            /**
              * Demo
+             * @description no login: whoever is on this machine is `actor`
              * @default false
              */
             demo: boolean;
@@ -259,14 +289,26 @@ export interface components {
         };
         /**
          * Problem
-         * @description What went wrong: what was asked and what would be possible, where that helps.
+         * @description The one shape of an error, RFC 9457: what was asked and what would be possible, where that helps.
          */
         Problem: {
-            /** Message */
-            message: string;
+            /**
+             * Type
+             * @default about:blank
+             */
+            type: string;
+            /**
+             * Title
+             * @description the status in words
+             */
+            title: string;
+            /** Status */
+            status: number;
+            /** Detail */
+            detail: string;
             /**
              * Kind
-             * @description not_found, bad_input, refused, unavailable …
+             * @description not_found, bad_input, refused, login, limited, conflict, changed, unavailable …
              */
             kind: string;
             /**

@@ -20,6 +20,7 @@ from gemel.cli import (
     seeing,
     serving,
     subject,
+    tokens,
     trying,
 )
 from gemel.cli.console import told
@@ -38,6 +39,7 @@ for module in (
     seeing,
     trying,
     serving,
+    tokens,
     subject,
     consenting,
     policies,

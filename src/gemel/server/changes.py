@@ -29,6 +29,13 @@ class Changes:
             with contextlib.suppress(RuntimeError):  # its loop has closed
                 loop.call_soon_threadsafe(event.set)
 
+    def mark_all(self) -> None:
+        """Say that something about every twin may be new."""
+        with self._lock:
+            names = {*self._versions, *(twin for _, _, twin in self._waiting)}
+        for twin in names:
+            self.mark(twin)
+
     async def after(self, twin: str, version: int, patience_s: float) -> int:
         """Return the version once it is not *version* any more, or after *patience_s*."""
         event = asyncio.Event()

@@ -1,8 +1,9 @@
-"""Errors as answers: one shape, a status that fits, and never a traceback."""
+"""Errors as answers: one shape (RFC 9457), a status that fits, and never a traceback."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -11,8 +12,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gemel.errors import BadInput, GemelError, NotFound, Refused, Tampered, Unavailable
-from gemel.server.schema import Failure, Problem
+from gemel.server.schema import Problem
 
+MEDIA = "application/problem+json"
 KINDS: tuple[tuple[type[GemelError], int, str], ...] = (
     (Refused, 403, "refused"),
     (NotFound, 404, "not_found"),
@@ -25,15 +27,34 @@ KINDS: tuple[tuple[type[GemelError], int, str], ...] = (
 log = logging.getLogger(__name__)
 
 
-def failure(status: int, kind: str, message: str, asked: str | None = None) -> JSONResponse:
+class Turned(GemelError):
+    """A request that is turned away for a reason of HTTP's own: who asks, how often, in which state."""
+
+    def __init__(self, status: int, kind: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status, self.kind, self.headers = status, kind, dict(headers or {})
+        super().__init__(detail)
+
+
+def failure(
+    status: int, kind: str, detail: str, asked: str | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """Return the one shape of an error."""
-    body = Failure(error=Problem(message=message, kind=kind, asked=asked))
-    return JSONResponse(body.model_dump(mode="json"), status)
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, kind=kind, asked=asked)
+    return JSONResponse(body.model_dump(mode="json"), status, dict(headers or {}), MEDIA)
 
 
 def told(error: GemelError) -> tuple[int, str]:
     """Return the status and the kind of an error."""
+    if isinstance(error, Turned):
+        return error.status, error.kind
     return next((status, kind) for family, status, kind in KINDS if isinstance(error, family))
+
+
+def answer(error: GemelError) -> JSONResponse:
+    """Return an error as an answer."""
+    status, kind = told(error)
+    headers = error.headers if isinstance(error, Turned) else {"Retry-After": "1"} if status == 503 else None
+    return failure(status, kind, str(error), error.field if isinstance(error, BadInput) else None, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -41,8 +62,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(GemelError)
     async def known(_: Request, error: GemelError) -> JSONResponse:
-        status, kind = told(error)
-        return failure(status, kind, str(error), error.field if isinstance(error, BadInput) else None)
+        return answer(error)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -54,7 +74,7 @@ def install(app: FastAPI) -> None:
     async def plain(request: Request, error: HTTPException) -> JSONResponse:
         kinds = {404: "not_found", 403: "refused"}
         text = f"{request.method} {request.url.path}: {HTTPStatus(error.status_code).phrase.lower()}"
-        return failure(error.status_code, kinds.get(error.status_code, "bad_input"), text)
+        return failure(error.status_code, kinds.get(error.status_code, "bad_input"), text, headers=error.headers)
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:

@@ -38,6 +38,10 @@ class Forks:
             raise BadInput(f"there are {MOST} forks already: remove one first", field="name")
         held[asked.name] = asked
 
+    def forget(self, twin: str) -> None:
+        """Forget all that was supposed of an erased twin."""
+        self._held = {place: held for place, held in self._held.items() if place[1] != twin}
+
     def remove(self, seen: Twin, name: str) -> None:
         """Forget one."""
         held = self.of(seen)

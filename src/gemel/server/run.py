@@ -10,6 +10,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,16 @@ from fastapi import FastAPI
 
 from gemel.bank import Bank
 from gemel.bank.catalogue import demos
+from gemel.bank.tokens import Tokens
 from gemel.errors import BadInput, Unavailable, unknown
 from gemel.facts import MINUTE
 from gemel.loop import Demo, Loop, Room, SpeedClock
 from gemel.loop.clock import this_morning
-from gemel.server.app import create_app
-from gemel.server.loopback import check_host
+from gemel.server.app import Access, create_app
+from gemel.server.guard import HOSTS
+from gemel.server.limits import Rate
+from gemel.server.oidc import Provider
+from gemel.server.tracing import export
 from gemel.streams.broker import Broker
 from gemel.thread import open_thread
 
@@ -38,15 +43,75 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+@dataclass(frozen=True)
+class Door:
+    """Where a server listens, under which address people reach it, and who vouches for them."""
+
+    host: str = "127.0.0.1"
+    port: int = 8642
+    url: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    proxy: str = "127.0.0.1"
+    provider: Provider | None = None
+    rate: float = Rate().per_s
+
+    @property
+    def near(self) -> bool:
+        """Return whether this machine alone reaches it."""
+        return self.host.strip("[]") in HOSTS and self.url is None
+
+
 def serve(
-    store: str | Path, *, host: str = "127.0.0.1", port: int = 8642, actor: str, purpose: str, tell: Tell = say
-) -> None:
-    """Serve the twins of *store* until a signal; whoever reaches the port, on this machine alone, is *actor*."""
-    with listening(host, port) as sock, Bank.open(str(store)) as bank:
-        loop = Loop(bank)
-        app = create_app(bank, loop, actor=actor, purpose=purpose)
-        ready = f"Gemel serves {store} on {url(sock)}, to this machine only, as {actor} for {purpose}; Ctrl-C stops it"
-        asyncio.run(_program(app, sock, loop, lambda: tell(ready)))
+    store: str | Path, *, actor: str, purpose: str, door: Door | None = None, host: str = "127.0.0.1", port: int = 8642,
+    otlp: str | None = None, tell: Tell = say,
+) -> None:  # fmt: skip
+    """Serve the twins of *store* until a signal, to those who log in; *actor* does so by the link that is told."""
+    door = door or Door(host, port)
+    if otlp is not None:
+        export(otlp)
+    with listening(door.host, door.port) as sock, Bank.open(str(store)) as bank:
+        _fit_for_others(door, bank, store)
+        home, loop = door.url or url(sock, door.cert is not None), Loop(bank)
+
+        def link(ticket: str) -> str:
+            return f"to log in as {actor}, once: {home}/login?token={ticket}"
+
+        access = Access(
+            holder=(actor, purpose), provider=door.provider, url=door.url, actors=Rate(door.rate, 10 * door.rate),
+            addresses=Rate(2 * door.rate, 20 * door.rate), used=lambda ticket: tell(f"{actor} logged in; again {link(ticket)}"),
+        )  # fmt: skip
+        app = create_app(bank, loop, access, cookie=_cookie(door, sock))
+
+        def ready() -> None:
+            tell(f"Gemel serves {store} on {home}; Ctrl-C stops it")
+            tell(link(app.state.porter.ticket.now))
+            if door.url is not None and door.cert is None:
+                tell(f"a proxy with TLS must stand before it: {door.url} to {url(sock)}")
+
+        asyncio.run(_program(app, sock, loop, ready, tls=door))
+
+
+def _fit_for_others(door: Door, bank: Bank, store: str | Path) -> None:
+    """Raise unless what others reach asks who they are, under one name, and encrypted on the way."""
+    if door.near:
+        return
+    if door.url is None or not door.url.startswith("https://"):
+        raise BadInput(
+            f"cannot listen on {door.host} without --url https://NAME: passwords would go in the clear, so give "
+            "--tls-cert and --tls-key, or put a proxy with TLS before it",
+            field="host",
+        )
+    if door.provider is None and not any(token.lives(bank.now()) for token in Tokens(bank).all()):
+        raise BadInput(
+            "nobody could log in from elsewhere: make a token with "
+            f"`gemel token create ACTOR --purpose care --store {store}`, or name a provider with --oidc-issuer"
+        )
+
+
+def _cookie(door: Door, sock: socket.socket) -> str:
+    """Return the cookie's name: bound to the host under TLS; of its own for each port of this machine otherwise."""
+    return "__Host-gemel" if door.url is not None else f"gemel-{sock.getsockname()[1]}"
 
 
 def run_demo(
@@ -71,6 +136,7 @@ def run_demo(
 
         def ready() -> None:
             tell(f"{demo.title}, on {url(sock)} at {speed:g} times real time; Ctrl-C stops it")
+            tell(f"no login: whoever is on this machine is {demo.actor}, for this is a demonstration")
             if open_browser:
                 webbrowser.open(url(sock))
 
@@ -97,8 +163,7 @@ def _folder(store: str | Path | None) -> Iterator[str]:
 
 @contextlib.contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Return a listening socket on the loopback address, or say that the port is taken."""
-    check_host(host)
+    """Return a listening socket, or say that the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,10 +177,14 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield sock
 
 
-def url(sock: socket.socket) -> str:
+def url(sock: socket.socket, tls: bool = False) -> str:
     """Return the address of the page."""
     host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return (
+        f"{'https' if tls else 'http'}://[{host}]:{port}"
+        if ":" in host
+        else f"{'https' if tls else 'http'}://{host}:{port}"
+    )
 
 
 async def _demonstrate(
@@ -124,18 +193,18 @@ async def _demonstrate(
     async with Broker() as broker:
         room.connect(bank, broker.url)
         loop = Loop(bank)
-        app = create_app(bank, loop, actor=demo.actor, purpose=demo.purpose, demo=True, speed=clock.speed)
+        app = create_app(bank, loop, Access(open_as=(demo.actor, demo.purpose)), speed=clock.speed)
         clock.go()
         await _program(app, sock, loop, ready, lambda stop: room.live(broker.url, stop))
 
 
 async def _program(
     app: FastAPI, sock: socket.socket, loop: Loop, ready: Callable[[], None],
-    *more: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
+    *more: Callable[[asyncio.Event], Coroutine[Any, Any, None]], tls: Door | None = None,
 ) -> None:  # fmt: skip
     """Run server, loop and what else there is until a signal, or until one of them fails; then end them all."""
     stop = asyncio.Event()
-    server = Server(_config(app), ready)
+    server = Server(_config(app, tls or Door()), ready)
     jobs = [server.serve(sockets=[sock]), loop.run(stop), *(job(stop) for job in more)]
     with _signals(stop):
         tasks = [asyncio.create_task(job) for job in jobs]
@@ -146,9 +215,12 @@ async def _program(
         await asyncio.gather(*tasks, waiting)
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: FastAPI, door: Door) -> uvicorn.Config:
+    behind = door.url is not None and door.cert is None
     return uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", ws="websockets-sansio", timeout_graceful_shutdown=GRACE_S
+        app, log_config=None, access_log=False, lifespan="on", ws="websockets-sansio", timeout_graceful_shutdown=GRACE_S,
+        ssl_certfile=door.cert, ssl_keyfile=door.key, proxy_headers=behind, forwarded_allow_ips=door.proxy,
+        server_header=False,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ Times are milliseconds since 1970-01-01T00:00Z, as in `gemel.facts`; amounts are
 | `POST /api/twins/{id}/suppose`                 | `Suppose`| `ForkView`          |
 | `DELETE /api/twins/{id}/forks/{name}`          |          | 204                 |
 
-Every failure, whatever its status, answers `Failure`.
+Every failure, whatever its status, answers `Problem`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,28 @@ class Model(BaseModel):
 
 
 class Meta(Model):
-    """Who is asking, for what, and what this server is."""
+    """Who is asking, for what, and what this server is; a demonstration asks nobody who they are."""
 
     version: str
     notice: str = NOTICE
     actor: str
     purpose: str
-    demo: bool = False
+    purposes: list[str] = Field(default=[], description="what else this login may be used for")
+    demo: bool = Field(default=False, description="no login: whoever is on this machine is `actor`")
+
+
+class Doors(Model):
+    """How one may log in here; `provider` is the address to send a browser to."""
+
+    token: bool = True
+    link: bool = Field(default=False, description="the program printed a link that works once")
+    provider: str | None = None
+
+
+class Login(Model):
+    """A token, to be exchanged for a cookie."""
+
+    token: str = Field(min_length=1, max_length=4096)
 
 
 class TwinSummary(Model):
@@ -266,19 +281,16 @@ class Suppose(Model):
 
 
 class Problem(Model):
-    """What went wrong: what was asked and what would be possible, where that helps."""
+    """The one shape of an error, RFC 9457: what was asked and what would be possible, where that helps."""
 
-    message: str
-    kind: str = Field(description="not_found, bad_input, refused, unavailable …")
+    type: str = "about:blank"
+    title: str = Field(description="the status in words")
+    status: int
+    detail: str
+    kind: str = Field(description="not_found, bad_input, refused, login, limited, conflict, changed, unavailable …")
     asked: str | None = None
     possible: list[str] | None = None
 
 
-class Failure(Model):
-    """The one shape of an error."""
-
-    error: Problem
-
-
-ANSWERS: tuple[type[Model], ...] = (Meta, TwinSummary, View, Push, Proposal, Why, Scenario, ForkView, Failure)
-REQUESTS: tuple[type[Model], ...] = (Decide, Suppose)
+ANSWERS: tuple[type[Model], ...] = (Meta, TwinSummary, View, Push, Proposal, Why, Scenario, ForkView, Doors, Problem)
+REQUESTS: tuple[type[Model], ...] = (Decide, Suppose, Login)

@@ -14,13 +14,15 @@ from gemel.intervention import Forecast
 from gemel.loop import Loop, outcomes
 from gemel.server import schema as s
 from gemel.server.forks import Forks, fork_views, metric_view, shown_metrics
-from gemel.twintype import Signal, TwinType
+from gemel.twintype import Lever, Signal, TwinType
 
 PROPOSALS = 20
 """How many of the latest proposals are shown."""
 
 RESTING: Time = HOUR
 """A twin that the loop does not attend, silent for so long, is shown as of its last reading."""
+
+FALLEN_BACK = "The loop has fallen back; why, those see who may read all of the twin."
 
 OLD: Time = 30 * MINUTE
 """A forecast older than that is none any more."""
@@ -39,7 +41,7 @@ def view(seen: Twin, hours: float, speed: float, loop: Loop, forks: Forks) -> s.
     return s.View(
         twin=seen.id, label=label(seen.id), type=twin_type.name, now=now, speed=speed if live else 0.0,
         signals={n: signal_view(twin_type, n, n == primary) for n in twin_type.signals if seen.may("read", n)},
-        levers={n: s.LeverView(unit=p.unit, label=p.label or n, holds=p.holds) for n, p in twin_type.levers.items()},
+        levers={n: lever_view(p, n) for n, p in twin_type.levers.items() if seen.may("read", n)},
         metrics={n: metric_view(n, m) for n, m in shown_metrics(twin_type, primary).items()},
         readings={n: readings(seen, n, since, now) for n in twin_type.signals if seen.may("read", n)},
         actions={n: actions(seen, n, since, now) for n in twin_type.levers if seen.may("read", n)},
@@ -47,7 +49,8 @@ def view(seen: Twin, hours: float, speed: float, loop: Loop, forks: Forks) -> s.
         forks=fork_views(seen, primary, asked, now),
         proposals=[proposal_view(p, twin_type) for p in shown_proposals(seen)] if may_all else [],
         alerts=[alert_view(fact) for fact in seen.bank.alerts(seen.id)] if may_all else [],
-        scores=scores(seen, primary, told), past_forecasts=past_forecasts(told, since), fallback=fallback,
+        scores=scores(seen, primary, told), past_forecasts=past_forecasts(told, since),
+        fallback=fallback if may_all or fallback is None else FALLEN_BACK,
     )  # fmt: skip
 
 
@@ -96,6 +99,11 @@ def signal_view(twin_type: TwinType, name: str, primary: bool) -> s.SignalView:
     )  # fmt: skip
 
 
+def lever_view(lever: Lever, name: str) -> s.LeverView:
+    """Return how to show a lever."""
+    return s.LeverView(unit=lever.unit, label=lever.label or name, holds=lever.holds)
+
+
 def readings(seen: Twin, signal: str, since: Time, now: Time) -> list[s.Point]:
     """Return what the sensor read."""
     return [(reading.at, reading.value) for reading in seen.readings(signal, since, now + 1)]
@@ -139,8 +147,8 @@ def shown_proposals(seen: Twin) -> Sequence[Proposal]:
     return list(reversed(seen.proposals()[-PROPOSALS:]))
 
 
-def proposal_view(proposal: Proposal, twin_type: TwinType) -> s.Proposal:
-    """Return a proposal as it stands."""
+def proposal_view(proposal: Proposal, twin_type: TwinType, whole: bool = True) -> s.Proposal:
+    """Return a proposal as it stands; what it says of other signals only to those who may read the *whole* twin."""
     first = next(iter(proposal.intervention.doses), None)
     action = None if first is None else s.ActionView(
         lever=first.lever, amount=float(first.amount), unit=twin_type.levers[first.lever].unit, at=first.at
@@ -151,7 +159,8 @@ def proposal_view(proposal: Proposal, twin_type: TwinType) -> s.Proposal:
     )
     return s.Proposal(
         seq=proposal.seq, agent=proposal.by.removeprefix("agent:"), made_at=proposal.made_at,
-        title=proposal.intervention.title, why=proposal.why, action=action, expected=proposal.intervention.expected,
+        title=proposal.intervention.title, why=proposal.why if whole else "", action=action,
+        expected=proposal.intervention.expected if whole else "",
         status=s.Status(proposal.status), reason=reason or None, expires_at=proposal.expires_at,
     )  # fmt: skip
 
