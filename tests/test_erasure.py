@@ -30,6 +30,7 @@ from gemel.streams import Item, Place
 from gemel.thread import checkpoint_holds, growth_holds, inclusion_holds, open_thread, verify_store
 from gemel.thread.contract import Checkpoint
 from gemel.thread.receipt import receipt_holds
+from gemel.thread.standalone.verify import check, read_key
 
 NOW = tank.BORN + 12 * HOUR
 
@@ -130,6 +131,27 @@ def test_a_receipt_that_was_changed_does_not_hold(bank: Bank) -> None:
     ):
         assert not receipt_holds(changed, public)
     assert not receipt_holds(body, "00" * 32)
+
+
+def test_a_stranger_can_check_a_receipt_and_verify_finds_a_key_put_back(tmp_path: Path) -> None:
+    """With one file and no Gemel; and a copied key folder that brings an erased subject back is tampering."""
+    with lived_in(tmp_path / "store") as bank:
+        old = (tmp_path / "store/keys/subjects").read_bytes()
+        done = bank.erase("lily", by="sarah", reason="she asked")
+        public = bank.thread.public_key
+        now = (tmp_path / "store/keys/subjects").read_bytes()
+    assert done.file is not None
+    report = check(done.file, read_key(public))
+    assert report.problems == [] and "lily was erased, as asked by sarah: she asked" in report.remarks
+    done.file.write_text(done.file.read_text().replace("she asked", "he asked"))
+    assert check(done.file).problems == ["the receipt is not as it was signed"]
+
+    assert verify_store(tmp_path / "store").problems == ()
+    (tmp_path / "store/keys/subjects").write_bytes(old + now[len(old) :])
+    problems = verify_store(tmp_path / "store").problems
+    assert any(
+        problem.startswith("lily was erased, by fact") and "its key is there again" in problem for problem in problems
+    )
 
 
 def test_only_who_holds_the_keys_erases(bank: Bank) -> None:

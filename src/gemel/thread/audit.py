@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gemel.errors import Tampered, Unavailable
-from gemel.facts import iso
+from gemel.facts import HOUSE, Fact, iso
 from gemel.thread.codec import name, unseal
 from gemel.thread.contract import Checkpoint, Verdict
 from gemel.thread.keys import Keys, SubjectKey
@@ -118,9 +118,17 @@ def _body(walk: _Walk, row: Row, called: str) -> Iterator[str]:
         yield f"{called} cannot be read: {key}"
     elif key is not None:
         try:
-            unseal(row, key)
+            fact = unseal(row, key)
         except Tampered:
             yield f"{called} is not as it was written: its body cannot be decrypted"
+        else:
+            yield from _of_house(walk, fact) if row.twin == HOUSE else ()
+
+
+def _of_house(walk: _Walk, fact: Fact) -> Iterator[str]:
+    """Hold what the house said of others against what is there."""
+    if fact.kind == "erased/1" and isinstance(twin := fact.body.get("twin"), str) and not walk.keys.erased(twin):
+        yield f"{twin} was erased, by {name(fact.seq, fact.twin, fact.kind)}, but its key is there again or its mark is gone"
 
 
 def _subject(keys: Keys, twin: str) -> SubjectKey | str | None:
