@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from postgres import new_store as new_store
 from postgres import postgres as postgres
+from postgres import postgres_server as postgres_server
 from postgres import store as store
 
 ROOT = Path(__file__).resolve().parents[1]

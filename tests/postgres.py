@@ -9,8 +9,9 @@ To run a property test on both back ends, ask for one of these; each brings SQLi
         @given(...)
         def holds(...): open_thread(new_store())
 
-`postgres` is the server itself: `postgres.address(folder)` makes addresses, `postgres.restart()` kills and starts it. Where
-no PostgreSQL is installed, tests that need it are skipped with that reason; `make test` installs Debian's.
+`postgres` is the server itself: `postgres.address(folder)` makes addresses, `postgres.restart()` kills and starts it; the
+stores of a test are dropped after it. Fixtures that live longer than a test take `postgres_server` instead. Where no
+PostgreSQL is installed, tests that need it are skipped with that reason; `make test` installs Debian's.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from psycopg import sql
 
 NewStore = Callable[[], str]
 ROLE, PASSWORD = "gemel", "open:se/s@me?"
-CONFIG = "shared_buffers = 32MB\nmax_connections = 60\nautovacuum = on\nlog_min_messages = fatal\n"
+CONFIG = "shared_buffers = 32MB\nmax_connections = 60\nlog_min_messages = fatal\nrecovery_init_sync_method = syncfs\n"
 
 
 def programs() -> Path | None:
@@ -50,7 +51,7 @@ class Server:
 
     def __init__(self, folder: Path, bin_: Path) -> None:
         self.folder, self.bin, self.port = folder, bin_, _free_port()
-        self._numbers = itertools.count(1)
+        self._numbers, self._made = itertools.count(1), list[str]()
         self._process: subprocess.Popen[bytes] | None = None
         if os.getuid() == 0:
             shutil.chown(folder, "postgres")
@@ -107,6 +108,7 @@ class Server:
     def address(self, keys: Path, schema: str | None = None) -> str:
         """Return the address of a store of its own, new unless *schema* is given; its keys lie in *keys*."""
         schema = schema or f"store_{next(self._numbers)}"
+        self._made.append(schema)
         asked = urlencode({"host": self.folder, "port": self.port, "schema": schema, "keys": keys / schema})
         return f"postgresql://{ROLE}@/gemel?{asked}"
 
@@ -115,6 +117,14 @@ class Server:
         asked = urlencode({"schema": schema, "keys": keys / schema})
         return f"postgresql://{ROLE}:{quote(password, safe='')}@127.0.0.1:{self.port}/gemel?{asked}"
 
+    def clear(self) -> None:
+        """Drop the stores made so far, so that the server stays small; one that is still in use stays."""
+        with self.admin() as db:
+            db.execute("SET lock_timeout = '1s'")
+            while self._made:
+                with contextlib.suppress(psycopg.errors.LockNotAvailable):
+                    db.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self._made.pop())))
+
 
 def _free_port() -> int:
     with socket.socket() as sock:
@@ -122,8 +132,15 @@ def _free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+@pytest.fixture
+def postgres(postgres_server: Server) -> Iterator[Server]:
+    """Yield the server; the stores of a test go with it."""
+    yield postgres_server
+    postgres_server.clear()
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
+def postgres_server() -> Iterator[Server]:
     """Yield a server that runs until the tests end, or skip."""
     found = programs()
     if found is None:

@@ -14,9 +14,10 @@ import psycopg
 
 from gemel.errors import NotFound, Tampered, Unavailable, unknown
 from gemel.facts import Draft, Fact, Time
+from gemel.thread.bulk import shaped
 from gemel.thread.codec import name, prepare, unseal
 from gemel.thread.commit import GroupCommit, Ticket
-from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Verdict
+from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, S, Said, Verdict
 from gemel.thread.folder_keys import FolderKeys
 from gemel.thread.keys import SubjectKey, secrets_of
 from gemel.thread.ledger import Entry, Head, Marks, compose
@@ -29,11 +30,12 @@ from gemel.thread.postgres_link import Readers, Writer, understood
 from gemel.thread.postgres_notes import TableNotes
 from gemel.thread.postgres_query import TWINS, last_known, pages
 from gemel.thread.postgres_store import Identity, create, exists, head_of, identity
-from gemel.thread.postgres_tables import ROW, Db, as_row, scalar, text, write
+from gemel.thread.postgres_tables import ROW, Db, as_row, drop_contents, scalar, text, write
 from gemel.thread.proving import growth, inclusion
 from gemel.thread.query import PAGE, asked
 from gemel.thread.row import Row
 from gemel.thread.signature import sign_checkpoint
+from gemel.thread.thinning import cover_of, kept_out
 from gemel.thread.within import bounded, within
 
 log = logging.getLogger(__name__)
@@ -280,6 +282,13 @@ class PostgresThread:
                 self._keys.erase(twin)
             self._notes.drop(twin)
 
+    def thin(self, cover: int) -> int:
+        """Drop the contents of the facts that fact *cover*, a `thinned/1` of the house, stands for; their hashes stay."""
+        what = cover_of(self.get(cover))
+        with self._write, understood(self.address):
+            self._ready()
+            return drop_contents(self._db(), what.checked(self._row(seq) for seq in what.seqs))
+
     def erased(self, twin: str) -> bool:
         """Return whether the subject was erased; nothing can be appended to it again."""
         return self._keys.erased(twin)
@@ -339,7 +348,7 @@ class PostgresThread:
             if row.twin not in subjects:
                 subjects[row.twin] = self._subject(row)
             key = subjects[row.twin]
-            if key is not None:
+            if key is not None and row.sealed:
                 yield unseal(row, key)
 
     def _subject(self, row: Row) -> SubjectKey | None:
@@ -361,7 +370,22 @@ class PostgresThread:
         row = self._row(seq)
         for fact in self._open([row]):
             return fact
-        raise NotFound(f"fact {seq} cannot be read: {row.twin} was erased")
+        erased = f"fact {seq} cannot be read: {row.twin} was erased"
+        raise NotFound(erased if row.sealed else kept_out(row))
+
+    def bodies(
+        self,
+        shape: type[S],
+        twin: str,
+        kind: str,
+        *,
+        true_from: Time | None = None,
+        true_until: Time | None = None,
+        known_by: Time | None = None,
+    ) -> list[Said[S]]:
+        """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order."""
+        facts = self.read(twin, kinds=[kind], true_from=true_from, true_until=true_until, known_by=known_by)
+        return shaped(facts, shape)
 
     def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
         """Yield rows in order of seq as they lie in the store, sealed, those of erased subjects too."""

@@ -95,25 +95,23 @@ def _advised(message: str) -> str:
 
 
 def _set_up(db: Db, address: Address, readonly: bool) -> None:
-    path = sql.Identifier(address.schema).as_string(db)
-    db.execute("SELECT set_config('search_path', %s, false), set_config('enable_seqscan', 'off', false)", (path,))
-    if readonly:
-        db.execute("SET default_transaction_read_only = on")
-    elif scalar(db, "SELECT current_setting('synchronous_commit')") == "off":
+    """Plans take indexes, and are never compiled: without scans of tables the server thinks that worth its while."""
+    durable = db.execute(
+        "SELECT current_setting('synchronous_commit'), set_config('search_path', %s, false), set_config('jit', 'off', false),"
+        " set_config('enable_seqscan', 'off', false), set_config('default_transaction_read_only', %s, false)",
+        (sql.Identifier(address.schema).as_string(db), "on" if readonly else "off"),
+    ).fetchone()
+    if durable is not None and durable[0] == "off":
         db.execute("SET synchronous_commit = on")
 
 
 def alive(db: Db) -> bool:
-    """Return whether a connection can be used; asks the socket, not the server."""
+    """Return whether an idle connection can be used: a server that speaks unasked says good-bye, or has gone."""
     if db.closed or db.pgconn.status != ConnStatus.OK:
         return False
-    if not select.select([db.pgconn.socket], [], [], 0)[0]:
-        return True
-    try:
-        db.pgconn.consume_input()
-    except psycopg.Error:
-        return False
-    return db.pgconn.status == ConnStatus.OK
+    unasked = select.poll()
+    unasked.register(db.pgconn.socket, select.POLLIN)
+    return not unasked.poll(0)
 
 
 class Readers:

@@ -70,6 +70,12 @@ def write(db: Db, entry: Entry) -> None:
         db.execute(_TREE, head)
 
 
+def drop_contents(db: Db, rows: Sequence[Row]) -> int:
+    """Empty the sealed part of rows, all or none; return how many."""
+    db.execute("UPDATE fact SET sealed = ''::bytea WHERE seq = ANY(%b::bigint[])", ([row.seq for row in rows],))
+    return len(rows)
+
+
 def _write_nodes(db: Db, nodes: Sequence[Node]) -> None:
     for start in range(0, len(nodes), 4_096):
         db.execute(_NODES, _columns(nodes[start : start + 4_096], 3))
