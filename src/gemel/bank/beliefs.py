@@ -114,6 +114,10 @@ class Beliefs:
     def replica_known_by(self, id: str, known_by: Time | None, seq: int | None = None) -> Replica:
         """Return a fresh replica from what was known at *known_by*, to fact *seq* where it is given."""
         facts = [f for f in self.thread.read(id, kinds=FOLDED, known_by=known_by) if seq is None or f.seq <= seq]
+        return self.replica_of(id, facts)
+
+    def replica_of(self, id: str, facts: Sequence[Fact]) -> Replica:
+        """Return a fresh replica that knows these facts alone."""
         made = self._blank(id, spans(self._created(id), [f for f in facts if f.kind == RETYPED]))
         made.take(facts)
         return made

@@ -79,6 +79,10 @@ class Lineages:
             )
         return found
 
+    def has(self, span: Span) -> bool:
+        """Return whether the very version is installed."""
+        return self._find(span) is not None
+
     def _find(self, span: Span) -> TwinType | None:
         current = self._types.get(span.name)
         if current is not None and current.hash == span.hash:

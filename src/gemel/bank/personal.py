@@ -135,9 +135,9 @@ def personalise(
     parameters = {name: _fitted(told, name, units.get(name, "")) for name in dynamics.varies}
     tell("judging", 1, 3)
     values = {name: entry.value for name, entry in parameters.items()}
-    before = _errors(replica, signal, cut, until)
+    before = errors(replica, signal, cut, until)
     tell("judging", 2, 3)
-    after = _errors(replica.supposing(values, begin), signal, cut, until)
+    after = errors(replica.supposing(values, begin), signal, cut, until)
     held = HeldOut(before[0], before[1], after[1], before[2], after[2])
     rest = {name: value for name, value in told.items() if not {name, name.rpartition(".")[0]} & parameters.keys()}
     fit = Fit(id, signal, twin_type.signals[signal].unit, since, cut, until, parameters, rest, held, held.better)
@@ -162,7 +162,7 @@ def _span(replica: Replica, signal: str, days: float, now: Time) -> tuple[Time, 
     if not 0 < days <= 30:
         raise BadInput(f"{days!r} is not a number of days from 0 to 30", field="days")
     until = times[-1] if times else now
-    since = until - round(days * DAY)
+    since = max(until - round(days * DAY), replica.since)
     cut = until - round(HELD_OUT * days * DAY)
     fitted, held = sum(since <= at <= cut for at in times), sum(cut < at for at in times)
     if fitted < LEAST or held < LEAST // 3:
@@ -173,7 +173,7 @@ def _span(replica: Replica, signal: str, days: float, now: Time) -> tuple[Time, 
     return since, cut, until
 
 
-def _errors(replica: Replica, signal: str, cut: Time, until: Time) -> tuple[int, float, float]:
+def errors(replica: Replica, signal: str, cut: Time, until: Time) -> tuple[int, float, float]:
     """Return how many forecasts 60 min ahead met their truth after *cut*, their mean CRPS and their RMSE."""
     found = record(replica, signal, since=cut).until(until)
     said, sd, truth = found.said[:, AHEAD - 1], found.sd[:, AHEAD - 1], found.truth[:, AHEAD - 1]

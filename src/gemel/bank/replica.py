@@ -177,6 +177,11 @@ class Replica:
             ]
 
     @property
+    def since(self) -> Time:
+        """Return from when on the twin is of this type: 0 where it always was."""
+        return 0 if self.former is None else self.former.until
+
+    @property
     def start(self) -> Time | None:
         """Return the first minute of which anything is known."""
         firsts = [group[0][0] for group in (self.readings, self.doses) if group]

@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.bank import consenting
+from gemel.bank import branches, consenting, retype, versions
+from gemel.bank.branches import Branch
+from gemel.bank.contrast import Difference
 from gemel.bank.correction import amended
+from gemel.bank.diff import HORIZONS, diff
+from gemel.bank.aggregate import Aggregate, aggregate
 from gemel.bank.fork import Fork
 from gemel.bank.intake import drafts
+from gemel.bank.lineage import Span
 from gemel.bank.personal import Fit, Progress, personalise
 from gemel.bank.proposals import Proposal
 from gemel.bank.replica import Followed
+from gemel.bank.retype import DAYS, Rehearsal
+from gemel.bank.versions import Version, View
 from gemel.consent import ALL, Grant
 from gemel.dynamics import Reading
 from gemel.errors import BadInput, NotFound, Refused
@@ -138,19 +145,32 @@ class Twin:
         self._require("read", signal)
         return [reading for reading in self.bank.replica(self.id).read(since, until) if reading.signal == signal]
 
+    def aggregate(
+        self,
+        signal: str,
+        since: Time | None = None,
+        until: Time | None = None,
+        every: Time | str = HOUR,
+        known_by: Time | None = None,
+    ) -> Aggregate:
+        """Return count, mean, least, greatest and last reading of one signal in bins, as known now or by some time."""
+        self._require("read", signal)
+        if signal not in self.type.signals:
+            raise unknown("signal", signal, self.type.signals)
+        unit, length = self.type.signals[signal].unit, duration(every)
+        return aggregate(self.bank.thread, self.id, signal, unit, length, since, until, known_by)
+
     def forecast(self, signal: str, hours: float, now: Time | None = None) -> Forecast:
         """Return quantiles of what *signal* will read over the next *hours*, from all that is known now."""
         self._require("read", signal)
         said = self.bank.forecast(self.id, signal, hours, self.bank.now() if now is None else now)
         return replace(said, note=self.bank.calibration(self.id, signal))
 
-    def belief(self) -> Followed:
-        """Return what is believed after the last reading."""
-        self._require("read", ALL)
-        found = self.bank.followed(self.id)
-        if not found:
-            raise NotFound(f"nothing is known of {self.id} yet: import a record or connect a stream")
-        return found[-1]
+    def belief(self, true_at: Time | None = None, known_by: Time | None = None, version: str | None = None) -> Followed:
+        """Return what is believed after the last reading, or was: about *true_at*, from what was known by *known_by*."""
+        versions.readable(self)
+        named = None if version is None else versions.view_of(self.bank, self.id, version)
+        return versions.at_view(self.bank, self.id, named or versions.View(true_at, known_by))
 
     def situation(self, now: Time | None = None) -> Situation:
         """Return what agents and guards look at."""
@@ -176,7 +196,7 @@ class Twin:
         self._require("write", ALL)
         return personalise(self.bank, self.id, days, self.actor, self.bank.now(), tell)
 
-    # trying, proposing, deciding
+    # trying
 
     def fork(self, name: str, now: Time | None = None) -> Fork:
         """Return a copy as of now, on which anything may be supposed and from which nothing leaves."""
@@ -185,10 +205,72 @@ class Twin:
             self._require("fork", signal)
 
         admit("*")
-        bank, at = self.bank, self.bank.now() if now is None else now
-        belief = bank.belief_at(self.id, at)
-        replica = bank.replica(self.id)
-        return Fork(name, self.id, self.type, belief, replica.usual, replica.rates(at), bank.seed, admit)
+        with self.bank.beliefs.lock:
+            return branches.leave(self.bank.replica(self.id), name, self.bank.now() if now is None else now, admit)
+
+    def keep_fork(
+        self, name: str, scenario: str | None = None, values: Mapping[str, float] | None = None,
+        parent: str | None = None, now: Time | None = None,
+    ) -> Branch:  # fmt: skip
+        """Keep a fork, of the twin or of the fork *parent*, under one of the type's scenarios; it survives a restart."""
+        return branches.keep(self, name, scenario, values or {}, parent, now)
+
+    def forks(self) -> tuple[Branch, ...]:
+        """Return the forks that are kept, each with its own forks."""
+        return branches.tree(self)
+
+    def open_fork(self, name: str) -> Fork:
+        """Return a kept fork exactly as it was: the same past as known then, the same noise."""
+        return branches.reopen(self, name)
+
+    def drop_fork(self, name: str) -> None:
+        """Drop a kept fork and all forks of it."""
+        branches.drop(self, name)
+
+    # versions, and becoming another
+
+    def name_version(
+        self, name: str, why: str = "", true_at: Time | None = None, known_by: Time | None = None
+    ) -> Version:
+        """Put a name on what is believed now, or was at another moment, so that it can be asked for again."""
+        versions.readable(self)
+        self._require("write", ALL)
+        return versions.name_version(self, name, why, true_at, known_by)
+
+    def versions(self) -> dict[str, Version]:
+        """Return the named versions, by name."""
+        versions.readable(self)
+        return versions.versions(self.bank, self.id)
+
+    def diff(
+        self, a: str | Time | View, b: str | Time | View = "now", horizons: Sequence[int] = HORIZONS
+    ) -> Difference:
+        """Return what changed between two versions, times or views, by how much, and because of which facts."""
+        versions.readable(self)
+        before, after = (versions.view_of(self.bank, self.id, side) for side in (a, b))
+        return diff(self.bank, self.id, before, after, horizons)
+
+    def rehearse(
+        self, to: str | TwinType, renamed: Mapping[str, str] | None = None, anew: bool = False, days: float = DAYS
+    ) -> Rehearsal:
+        """Return what it would do to become another type or version of it, tried on a copy; nothing is written."""
+        return retype.rehearse(self, to, renamed, anew, days)
+
+    def retype(
+        self, to: str | TwinType, renamed: Mapping[str, str] | None = None, anew: bool = False, why: str = "",
+        days: float = DAYS,
+    ) -> Rehearsal | None:  # fmt: skip
+        """Become another type or version of it from now on, after a rehearsal; state goes over by name and unit.
+
+        *renamed* gives, for a new name, the old one; *anew* folds the whole record again with the new type instead.
+        """
+        return retype.retype(self, to, renamed, anew, why, days)
+
+    def roll_back(self, why: str = "") -> Span:
+        """Be again what the twin was before it was last retyped, exactly as if it never had been."""
+        return retype.roll_back(self, why)
+
+    # proposing, deciding
 
     def propose(
         self,
