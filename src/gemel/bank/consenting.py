@@ -55,9 +55,9 @@ def renew(twin: Twin, grant_id: str) -> Grant:
 
 
 def revoke(twin: Twin, grant_id: str) -> None:
-    """Take a grant or a broken glass back, at once, as holder or as the one who gave it."""
-    own = next((g for g in (*_rights(twin).grants, *_rights(twin).glasses) if g.id == grant_id), None)
-    if own is None or own.by != twin.actor:
+    """Take a grant or a broken glass back, at once: as a holder, or what one gave on or broke oneself."""
+    found = _rights(twin).grant(grant_id)
+    if found is None or found.by != twin.actor or (found.via is None and found.glass is None):
         holder_only(twin, "revoke")
     _found(twin, grant_id)
     _say(twin, (REVOKED, revocation_body(grant_id)))

@@ -205,7 +205,7 @@ class _Told:
         held = self._grants[id_][0] if id_ in self._grants else self._glasses.get(id_)
         if held is None or held.revoked is not None:
             return
-        own = fact.by == held.by and (held.via is not None or id_ in self._glasses or held.by == self.subject)
+        own = fact.by == held.by and (held.via is not None or id_ in self._glasses)
         if own or self._holds(fact.by, fact.known_at):
             self._mark(id_, replace(held, revoked=when))
 
