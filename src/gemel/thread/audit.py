@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gemel.errors import Tampered, Unavailable
+from gemel.errors import BadInput, Tampered, Unavailable
 from gemel.facts import HOUSE, Fact, iso
 from gemel.thread.codec import name, unseal
 from gemel.thread.contract import Checkpoint, Verdict
@@ -14,6 +14,7 @@ from gemel.thread.ledger import Head
 from gemel.thread.merkle import Tree, leaf_hash
 from gemel.thread.row import Row
 from gemel.thread.signature import checkpoint_holds
+from gemel.thread.thinning import THINNED, cover_of, mark_of
 
 MOST = 1_000
 FAR = 1 << 24
@@ -51,6 +52,9 @@ class _Walk:
     seen: bytearray = field(default_factory=lambda: bytearray(1))
     known_at: int = -(1 << 63)
     subjects: dict[str, SubjectKey | str | None] = field(default_factory=dict)
+    emptied: dict[int, tuple[str, bytes]] = field(default_factory=dict)
+    """The twin and the mark of each row without contents, until a fact of the house is found that covers it."""
+    covers: list[Fact] = field(default_factory=list)
 
 
 def audit(rows: Iterable[Row | Damage], claim: Claim, keys: Keys) -> Verdict:
@@ -67,7 +71,12 @@ def audit(rows: Iterable[Row | Damage], claim: Claim, keys: Keys) -> Verdict:
         else:
             walk.problems += _row(walk, row)
     due = _checkpoints_at(walk, due)
-    walk.problems += [*_missing(walk), *_head(walk), *(_beyond(walk, checkpoint) for checkpoint in due)]
+    walk.problems += [
+        *_missing(walk),
+        *_uncovered(walk),
+        *_head(walk),
+        *(_beyond(walk, checkpoint) for checkpoint in due),
+    ]
     walk.problems += [
         f"the checkpoint of {checkpoint.size} facts at {_when(checkpoint)} is not signed by this store"
         for checkpoint in claim.checkpoints
@@ -98,8 +107,10 @@ def _row(walk: _Walk, row: Row) -> Iterator[str]:
     called = name(row.seq, row.twin, row.kind)
     if not _mark(walk, row.seq):
         yield f"{called} was never part of the thread, or is there twice"
-    leaf = leaf_hash(row.record)
-    if leaf != row.leaf:
+    leaf = leaf_hash(row.record) if row.sealed else row.leaf
+    if not row.sealed:
+        walk.emptied[row.seq] = row.twin, mark_of(row)
+    elif leaf != row.leaf:
         yield f"{called} is not as it was written: its hash differs"
     if row.known_at < walk.known_at:
         yield f"{called} became known before the fact before it"
@@ -107,7 +118,8 @@ def _row(walk: _Walk, row: Row) -> Iterator[str]:
     for level, place, node in walk.tree.add(leaf):
         if walk.claim.node(level, place) != node:
             yield f"facts {(place << level) + 1} to {(place + 1) << level}: the hash over them is not as it was written"
-    yield from _body(walk, row, called)
+    if row.sealed:
+        yield from _body(walk, row, called)
 
 
 def _body(walk: _Walk, row: Row, called: str) -> Iterator[str]:
@@ -127,6 +139,8 @@ def _body(walk: _Walk, row: Row, called: str) -> Iterator[str]:
 
 def _of_house(walk: _Walk, fact: Fact) -> Iterator[str]:
     """Hold what the house said of others against what is there."""
+    if fact.kind == THINNED:
+        walk.covers.append(fact)
     if fact.kind == "erased/1" and isinstance(twin := fact.body.get("twin"), str) and not walk.keys.erased(twin):
         yield f"{twin} was erased, by {name(fact.seq, fact.twin, fact.kind)}, but its key is there again or its mark is gone"
 
@@ -138,6 +152,21 @@ def _subject(keys: Keys, twin: str) -> SubjectKey | str | None:
     except Unavailable as error:
         return str(error)
     return key if key is not None or keys.erased(twin) else "the key of its subject is missing"
+
+
+def _uncovered(walk: _Walk) -> Iterator[str]:
+    """Hold each row without contents against the facts that say what was thinned."""
+    for fact in walk.covers:
+        try:
+            cover = cover_of(fact)
+        except BadInput as error:
+            yield str(error)
+            continue
+        for seq in cover.marks.keys() & walk.emptied.keys():
+            if walk.emptied[seq] == (cover.twin, cover.marks[seq]):
+                del walk.emptied[seq]
+    for seq, (twin, _) in sorted(walk.emptied.items())[:MOST]:
+        yield f"{name(seq, twin)} is without its contents, and no fact of the house says that it was thinned as it stands"
 
 
 def _missing(walk: _Walk) -> Iterator[str]:

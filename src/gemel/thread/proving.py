@@ -8,6 +8,7 @@ from gemel.errors import NotFound
 from gemel.thread.contract import Inclusion
 from gemel.thread.merkle import Perfect, consistency_path, inclusion_path
 from gemel.thread.row import Row
+from gemel.thread.thinning import kept_out
 
 
 def inclusion(seq: int, size: int | None, most: int, row: Callable[[int], Row], perfect: Perfect) -> Inclusion:
@@ -15,8 +16,11 @@ def inclusion(seq: int, size: int | None, most: int, row: Callable[[int], Row], 
     size = _up_to(size, most)
     if not 0 < seq <= size:
         raise NotFound(f"no fact {seq} among the first {size}")
+    found = row(seq)
+    if not found.sealed:
+        raise NotFound(kept_out(found))
     path = inclusion_path(seq - 1, size, perfect)
-    return Inclusion(seq, size, row(seq).record.hex(), tuple(step.hex() for step in path))
+    return Inclusion(seq, size, found.record.hex(), tuple(step.hex() for step in path))
 
 
 def growth(first: int, second: int | None, most: int, perfect: Perfect) -> tuple[str, ...]:

@@ -56,6 +56,14 @@ def store(db: apsw.Connection, rows: Sequence[Row]) -> None:
         start, left = start + size, left - size
 
 
+def drop_contents(db: apsw.Connection, rows: Sequence[Row]) -> int:
+    """Empty the sealed part of rows, all or none, in the file and in its log; return how many."""
+    with db:
+        db.executemany("UPDATE fact SET sealed = x'' WHERE rowid = ?", [(row.seq,) for row in rows])
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return len(rows)
+
+
 def connect(path: Path, *, readonly: bool) -> apsw.Connection:
     """Return a connection; a store on a disk that cannot be written is read as it lies there."""
     if not readonly:
