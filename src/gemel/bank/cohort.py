@@ -245,12 +245,11 @@ def _bounds(question: Question, unit: str, known: tuple[float, float] | None) ->
 
 def _readings(bank: Bank, name: str, signal: str, question: Question) -> list[float]:
     """Return a member's readings in the time asked about, in order."""
-    kinds, span = ("observed/1", "retracted/1"), (question.since, question.until)
-    facts = list(bank.thread.read(name, kinds=kinds, true_from=span[0], true_until=span[1]))
-    withdrawn = {str(fact.body["key"]) for fact in facts if fact.kind == "retracted/1"}
-    read = [(f.true_at, float(f.body["value"])) for f in facts if f.kind == "observed/1" and f.body["name"] == signal
-            and str(f.body.get("key")) not in withdrawn]  # fmt: skip
-    return [value for _, value in sorted(read)]
+    withdrawn = {str(fact.body["key"]) for fact in bank.thread.read(name, kinds=["retracted/1"])}
+    facts = bank.thread.read(name, kinds=["observed/1"], true_from=question.since, true_until=question.until)
+    found = [(fact.true_at, float(fact.body["value"])) for fact in facts
+             if fact.body["name"] == signal and str(fact.body.get("key")) not in withdrawn]  # fmt: skip
+    return [value for _, value in sorted(found)]
 
 
 # with noise
