@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gemel.bank import erasure, proposals, withdrawal
+from gemel.bank import erasure, proposals, retention, withdrawal
 from gemel.bank.beliefs import Beliefs, Tell, quiet
 from gemel.bank.budget import Budgets
 from gemel.bank.catalogue import installed, versions
@@ -69,13 +69,19 @@ class Bank:
         if not getattr(thread, "readonly", False):
             self.gate.watch(lambda twin: withdrawal.withdraw(self, twin))
             erasure.finish(self)
+            retention.finish(self)
 
     @classmethod
     def open(
         cls, url: str, clock: Clock = wall_clock, types: Mapping[str, TwinType] | None = None, readonly: bool = False
     ) -> Bank:
         """Open the bank in a folder, made if need be."""
-        return cls(open_thread(url, readonly=readonly), clock, types)
+        thread = open_thread(url, readonly=readonly)
+        try:
+            return cls(thread, clock, types)
+        except BaseException:
+            thread.close()
+            raise
 
     def close(self) -> None:
         """Keep what was folded, and let go of the store."""

@@ -1,4 +1,4 @@
-"""Alarms that any twin has: a silent sensor, a filter that no longer follows, an asset that cannot be reached."""
+"""Alarms that any twin has: a silent sensor, a lost filter, a clock that went back, an asset that cannot be reached."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ DIVERGED = 3.0
 SURPRISES = 12
 """How many innovations that is judged on: an hour of readings every five minutes."""
 
-PAUSING = ("stale:", "diverged", "loop")
+BEHIND: Time = 2 * MINUTE
+"""How far a clock may stand behind what is known already: clocks are set by a little now and then."""
+
+PAUSING = ("stale:", "diverged", "clock", "loop")
 """While an alert of these names is active, nothing is forecast and agents pause."""
 
 
@@ -44,6 +47,14 @@ def diverged(surprises: Sequence[float]) -> dict[str, Told]:
     if float(np.sqrt(np.mean(np.square(surprises)))) <= DIVERGED:
         return {}
     return {"diverged": ("warning", "the twin no longer follows its readings; agents pause until it does")}
+
+
+def behind(known_at: Time, now: Time) -> dict[str, Told]:
+    """Return an alarm where the clock stands well before the last fact: it went back, or ran ahead before."""
+    if known_at - now <= BEHIND:
+        return {}
+    late = f"this machine's clock stands {(known_at - now) // MINUTE} min before what is known already"
+    return {"clock": ("warning", f"{late}; agents pause until it has caught up")}
 
 
 def fallback(found: Mapping[str, str]) -> str | None:

@@ -62,10 +62,16 @@ class Attendant:
         now, known = self.bank.now(), twin in self._paces
         pace = self._pace(twin)
         read = self._moving(twin, fresh if known else [*self._missed(twin), *fresh])
+        if any(fact.kind == "retyped/1" for fact in fresh):
+            pace.surprises.clear()  # they were another type's
         told = self._outcomes(twin, pace, read)
         if read:
             self._assimilate(twin, pace)
-        found = {**alarms.silent(self.bank.replica(twin), now), **alarms.diverged(pace.surprises)}
+        last = next(iter(self.bank.thread.read(twin, reverse=True, limit=1)), None)
+        found = {
+            **alarms.silent(self.bank.replica(twin), now), **alarms.diverged(pace.surprises),
+            **alarms.behind(last.known_at if last else now, now),
+        }  # fmt: skip
         if read and not found:
             self._foresee(twin, pace, now, told)
         elif told:
@@ -157,7 +163,7 @@ class Attendant:
         if stuck is not None:
             found = {**found, "sink": ("warning", f"an approved action has not reached the asset yet: {stuck}")}
         changed = [self.alert(twin, name, told) for name, told in found.items()]
-        own = [n for n in pace.alerts if n == "sink" or n.startswith(("stale:", "diverged"))]
+        own = [n for n in pace.alerts if n == "sink" or n.startswith(("stale:", "diverged", "clock"))]
         return any([*changed, *(self.end_alert(twin, name) for name in own if name not in found)])
 
     def _sense(self, twin: str, pace: Pace, now: Time) -> bool:
@@ -165,6 +171,7 @@ class Attendant:
         twin_type, situation = self.bank.type_of(twin), self.bank.situation(twin, now)
         told = {name: alarm(situation) for name, alarm in twin_type.alarms.items()}
         changed = [self.alert(twin, name, what) for name, what in told.items() if what is not None]
+        told |= {name: None for kind in self.bank.lineages.known() for name in kind.alarms if name not in told}
         over = [name for name, what in told.items() if what is None and name in pace.alerts]
         return any([*changed, *(self.end_alert(twin, name) for name in over)])
 

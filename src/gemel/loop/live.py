@@ -20,7 +20,7 @@ from gemel.streams import Item, Live, Watched, checked
 
 log = logging.getLogger(__name__)
 
-WAKING = (*FOLDED, "decided/1", "granted/1", "revoked/1")
+WAKING = (*FOLDED, "decided/1", "retyped/1", "granted/1", "revoked/1")
 Stream = tuple[str, Live, str, str]
 """A live source and the twin it speaks to, with the actor it writes as and the purpose."""
 
@@ -180,6 +180,12 @@ class Loop:
 
     def fallback(self, twin: str) -> str | None:
         """Return what the loop does instead of forecasting, and why, or None where all is well."""
+        try:
+            return alarms.fallback(self._reasons(twin))
+        except Unavailable as error:
+            return alarms.fallback({"loop": str(error)})
+
+    def _reasons(self, twin: str) -> dict[str, str]:
         active = {str(f.body["name"]): str(f.body["text"]) for f in self.bank.alerts(twin) if f.body.get("active")}
         if twin in self._attended:
             silent = alarms.silent(self.bank.replica(twin), self.bank.now())
@@ -187,7 +193,7 @@ class Loop:
         troubles = self.troubles
         if twin in troubles:
             active["loop"] = troubles[twin]
-        return alarms.fallback(active)
+        return active
 
     # streams
 
