@@ -12,12 +12,12 @@ import fleet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postgres import NewStore
 
 from gemel.bank import Bank, Query
 from gemel.bank.query import query
 from gemel.errors import BadInput, NotFound
 from gemel.facts import HOUR, MINUTE, Time
-from postgres import NewStore
 
 NAMES = ["a1", "b2", "c3", "d4", "e5"]
 READERS = ["sam", "rae", "eve"]
