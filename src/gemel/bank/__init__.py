@@ -1,5 +1,7 @@
 """The bank: twins, the gate, replicas, forks and proposals."""
 
+from gemel.bank.aggregate import Aggregate as Aggregate
+from gemel.bank.aggregate import Bin as Bin
 from gemel.bank.bank import Bank as Bank
 from gemel.bank.bank import wall_clock as wall_clock
 from gemel.bank.beliefs import Tell as Tell

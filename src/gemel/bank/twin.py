@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.bank import branches, consenting, retype, versions
+from gemel.bank.aggregate import Aggregate, aggregate
 from gemel.bank.branches import Branch
 from gemel.bank.contrast import Difference
 from gemel.bank.correction import amended
 from gemel.bank.diff import HORIZONS, diff
-from gemel.bank.aggregate import Aggregate, aggregate
 from gemel.bank.fork import Fork
 from gemel.bank.intake import drafts
 from gemel.bank.lineage import Span
@@ -24,11 +24,12 @@ from gemel.bank.retype import DAYS, Rehearsal
 from gemel.bank.versions import Version, View
 from gemel.consent import ALL, Grant
 from gemel.dynamics import Reading
-from gemel.errors import BadInput, NotFound, Refused
-from gemel.facts import MINUTE, Draft, Fact, Time, time_of
+from gemel.errors import BadInput, NotFound, Refused, unknown
+from gemel.facts import HOUR, MINUTE, Draft, Fact, Time, time_of
 from gemel.intervention import Forecast, Intervention, Situation
 from gemel.streams import Item, Live, Report, Sink, Source, collect
 from gemel.twintype import TwinType
+from gemel.units import duration
 
 if TYPE_CHECKING:
     from gemel.bank.bank import Bank

@@ -9,6 +9,7 @@ import traceback
 import typer
 
 from gemel.cli import (
+    aggregates,
     cohorts,
     consenting,
     data,
@@ -37,6 +38,7 @@ for module in (
     erasing,
     proofs,
     seeing,
+    aggregates,
     trying,
     serving,
     tokens,

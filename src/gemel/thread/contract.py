@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gemel.facts import Draft, Fact, Time
 from gemel.thread.row import Row
 
 Listener = Callable[[Sequence[Fact]], None]
 """Is called with facts that are durable, in order of seq."""
+
+S = TypeVar("S")
+"""What is asked of bodies: a `msgspec.Struct` with some of the names that they have, or dict for all."""
+
+Said = tuple[Time, int, S]
+"""When a fact was true, its seq, and of its body what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,23 @@ class Thread(Protocol):
         """Return one fact, or raise `NotFound`."""
         ...
 
+    def bodies(
+        self,
+        shape: type[S],
+        twin: str,
+        kind: str,
+        *,
+        true_from: Time | None = None,
+        true_until: Time | None = None,
+        known_by: Time | None = None,
+    ) -> list[Said[S]]:
+        """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order.
+
+        It is the quick way to many numbers. *shape* is a `msgspec.Struct` with some of the names that the bodies have, or
+        dict for all of them; raise `BadInput` for a body that does not fit.
+        """
+        ...
+
     def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
         """Yield rows in order of seq as they lie in the store, sealed, those of erased subjects too."""
         ...
@@ -111,6 +134,13 @@ class Thread(Protocol):
 
     def erased(self, twin: str) -> bool:
         """Return whether the subject was erased; nothing can be appended to it again."""
+        ...
+
+    def thin(self, cover: int) -> int:
+        """Drop the contents of the facts that fact *cover*, a `thinned/1` of the house, stands for; their hashes stay.
+
+        Returns how many had any. They can no longer be read; the tree, and every older proof, still holds.
+        """
         ...
 
     def secrets(self, twin: str) -> tuple[bytes, ...]:

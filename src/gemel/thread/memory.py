@@ -9,9 +9,10 @@ from itertools import islice
 from gemel.errors import NotFound, Unavailable, unknown
 from gemel.facts import Draft, Fact, Time
 from gemel.thread.audit import Claim, audit
+from gemel.thread.bulk import shaped
 from gemel.thread.codec import prepare, unseal
 from gemel.thread.commit import GroupCommit, Ticket
-from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Verdict
+from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, S, Said, Verdict
 from gemel.thread.keys import MemoryKeys, secrets_of
 from gemel.thread.ledger import Head, Marks, compose
 from gemel.thread.listeners import Listeners
@@ -21,6 +22,7 @@ from gemel.thread.proving import growth, inclusion
 from gemel.thread.query import Query, asked
 from gemel.thread.row import Row
 from gemel.thread.signature import sign_checkpoint
+from gemel.thread.thinning import cover_of, kept_out
 from gemel.thread.within import bounded, within
 
 
@@ -96,6 +98,15 @@ class MemoryThread:
                 self._keys.erase(twin)
             self._notes.drop(twin)
 
+    def thin(self, cover: int) -> int:
+        """Drop the contents of the facts that fact *cover*, a `thinned/1` of the house, stands for; their hashes stay."""
+        what = cover_of(self.get(cover))
+        with self._write:
+            rows = what.checked(self._row(seq) for seq in what.seqs)
+            for row in rows:
+                self._rows[row.seq - 1] = row._replace(sealed=b"")
+        return len(rows)
+
     def erased(self, twin: str) -> bool:
         """Return whether the subject was erased; nothing can be appended to it again."""
         return self._keys.erased(twin)
@@ -136,7 +147,7 @@ class MemoryThread:
         count = len(seqs)
         for i in range(count - 1, -1, -1) if query.reverse else range(count):
             row = self._rows[seqs[i] - 1] if seqs[i] > 0 else None
-            if row is not None and query.matches(row) and (known_by is None or row.known_at <= known_by):
+            if row is not None and row.sealed and query.matches(row) and (known_by is None or row.known_at <= known_by):
                 key = self._keys.subject(row.twin)
                 if key is not None:
                     yield unseal(row, key)
@@ -153,7 +164,23 @@ class MemoryThread:
         key = self._keys.subject(row.twin)
         if key is None:
             raise NotFound(f"fact {seq} cannot be read: {row.twin} was erased")
+        if not row.sealed:
+            raise NotFound(kept_out(row))
         return unseal(row, key)
+
+    def bodies(
+        self,
+        shape: type[S],
+        twin: str,
+        kind: str,
+        *,
+        true_from: Time | None = None,
+        true_until: Time | None = None,
+        known_by: Time | None = None,
+    ) -> list[Said[S]]:
+        """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order."""
+        facts = self.read(twin, kinds=[kind], true_from=true_from, true_until=true_until, known_by=known_by)
+        return shaped(facts, shape)
 
     def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
         """Yield rows in order of seq as they lie, sealed, those of erased subjects too."""

@@ -13,9 +13,10 @@ import apsw
 
 from gemel.errors import NotFound, Tampered, Unavailable, unknown
 from gemel.facts import Draft, Fact, Time
+from gemel.thread.bulk import listed, unsealed
 from gemel.thread.codec import name, prepare, unseal
 from gemel.thread.commit import GroupCommit, Ticket
-from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, Verdict
+from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, S, Said, Verdict
 from gemel.thread.inspection import verify_store
 from gemel.thread.key_stores import open_keys
 from gemel.thread.keys import SubjectKey, secrets_of
@@ -26,9 +27,11 @@ from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
 from gemel.thread.notes import FolderNotes, opened, sealed
 from gemel.thread.proving import growth, inclusion
 from gemel.thread.query import PAGE, asked, last_known, pages
+from gemel.thread.receiving import HINT, UNFINISHED
 from gemel.thread.row import Row
 from gemel.thread.signature import sign_checkpoint
-from gemel.thread.tables import FILE, FORMAT, ROW, SCHEMA, connect, scalar, store, understood
+from gemel.thread.tables import FILE, FORMAT, ROW, SCHEMA, connect, drop_contents, scalar, store, understood
+from gemel.thread.thinning import cover_of, kept_out
 from gemel.thread.within import bounded, within
 
 _ALL_MARKS = 400
@@ -99,6 +102,8 @@ class SqliteThread:
             raise Tampered(f"{self.path} is not a store of Gemel") from None
         if found.get("format") != FORMAT:
             raise Tampered(f"{self.path} has format {found.get('format')}; this version reads format {FORMAT}")
+        if UNFINISHED in found:
+            raise Unavailable(f"{self.path} {HINT}")
         return str(found.get("public key"))
 
     def _load(self, db: apsw.Connection) -> Head:
@@ -243,6 +248,12 @@ class SqliteThread:
                 self._keys.erase(twin)
             self._notes.drop(twin)
 
+    def thin(self, cover: int) -> int:
+        """Drop the contents of the facts that fact *cover*, a `thinned/1` of the house, stands for; their hashes stay."""
+        what = cover_of(self.get(cover))
+        with self._write, understood(self.path):
+            return drop_contents(self._db(), what.checked(self._row(seq) for seq in what.seqs))
+
     def erased(self, twin: str) -> bool:
         """Return whether the subject was erased; nothing can be appended to it again."""
         return self._keys.erased(twin)
@@ -298,11 +309,7 @@ class SqliteThread:
     ) -> Iterator[Fact]:
         """Yield facts in order of seq: `true_from <= true_at < true_until`, `known_at <= known_by`."""
         self._check_open()
-        last = self._size()
-        if known_by is not None:
-            with self._reader() as db:
-                last = last_known(db, last, bounded(known_by, "known_by"))
-        query = asked(twin, kinds, after_seq, last, true_from, true_until, reverse)
+        query = asked(twin, kinds, after_seq, self._last(known_by), true_from, true_until, reverse)
         if query.kinds == () or within(limit) == 0:
             return iter(())
         found = (fact for page in pages(query, self._ask, min(limit or PAGE, PAGE)) for fact in self._open(page))
@@ -315,7 +322,7 @@ class SqliteThread:
             if row.twin not in subjects:
                 subjects[row.twin] = self._subject(row)
             key = subjects[row.twin]
-            if key is not None:
+            if key is not None and row.sealed:
                 yield unseal(row, key)
 
     def _subject(self, row: Row) -> SubjectKey | None:
@@ -336,7 +343,33 @@ class SqliteThread:
         row = self._row(seq)
         for fact in self._open([row]):
             return fact
-        raise NotFound(f"fact {seq} cannot be read: {row.twin} was erased")
+        erased = f"fact {seq} cannot be read: {row.twin} was erased"
+        raise NotFound(erased if row.sealed else kept_out(row))
+
+    def bodies(
+        self,
+        shape: type[S],
+        twin: str,
+        kind: str,
+        *,
+        true_from: Time | None = None,
+        true_until: Time | None = None,
+        known_by: Time | None = None,
+    ) -> list[Said[S]]:
+        """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order."""
+        query = asked(twin, [kind], 0, self._last(known_by), true_from, true_until, False)
+        rows, key = self._ask(*listed(twin, kind, query.last, true_from, true_until)), self._keys.subject(twin)
+        if rows and key is None and not self._keys.erased(twin):
+            raise Unavailable(f"{twin} cannot be read: its key is not in {self._keys.folder}")
+        return [] if key is None else unsealed(rows, twin, kind, key, shape)
+
+    def _last(self, known_by: Time | None) -> int:
+        """Return how many facts were known by some time, or are known."""
+        size = self._size()
+        if known_by is None:
+            return size
+        with self._reader() as db:
+            return last_known(db, size, bounded(known_by, "known_by"))
 
     def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
         """Yield rows in order of seq as they lie in the store, sealed, those of erased subjects too."""

@@ -1,0 +1,60 @@
+"""Bodies of one kind of fact of one twin, many at once: of each no more is opened up than is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from functools import cache
+from typing import Any, cast
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+
+from gemel.errors import BadInput, Tampered
+from gemel.facts import Fact, Time
+from gemel.thread.codec import name
+from gemel.thread.contract import S, Said
+from gemel.thread.keys import SubjectKey
+from gemel.thread.row import CLEAR, FORMAT
+
+
+def listed(
+    twin: str, kind: str, last: int, true_from: Time | None, true_until: Time | None
+) -> tuple[str, Sequence[object]]:
+    """Return the statement, and its values, that takes from SQLite what `unsealed` needs, in order of true_at and seq."""
+    where, values = "twin = ? AND kind = ? AND rowid <= ? AND sealed <> x''", list[object]([twin, kind, last])
+    for condition, when in (("true_at >= ?", true_from), ("true_at < ?", true_until)):
+        if when is not None:
+            where, values = f"{where} AND {condition}", [*values, when]
+    columns = "rowid, true_at, known_at, mark, nonce, sealed"
+    return f"SELECT {columns} FROM fact INDEXED BY fact_when WHERE {where} ORDER BY true_at, rowid", values
+
+
+def unsealed(rows: Iterable[tuple[Any, ...]], twin: str, kind: str, key: SubjectKey, shape: type[S]) -> list[Said[S]]:
+    """Return what rows say, thinned ones left out, or raise `Tampered` naming the fact that is not as it was written."""
+    decrypt, decode, names = key.cipher.decrypt, _decoder(cast(Hashable, shape)).decode, (twin + kind).encode()
+    form, lengths, pack, said, seq = FORMAT, (len(twin.encode()), len(kind.encode())), CLEAR.pack, list[Said[S]](), 0
+    try:
+        for seq, true_at, known_at, mark, nonce, sealed in rows:
+            if sealed:
+                head = pack(form, seq, true_at, known_at, *lengths, len(mark or b"")) + names + (mark or b"")
+                said.append((true_at, seq, decode(decrypt(nonce, sealed, head)).body))
+    except msgspec.ValidationError as error:
+        raise BadInput(f"{name(seq, twin, kind)} does not say what is asked for: {error}") from None
+    except (InvalidTag, msgspec.MsgspecError, ArithmeticError, TypeError, ValueError):
+        raise Tampered(f"{name(seq, twin, kind)} is not as it was written") from None
+    return said
+
+
+def shaped(facts: Iterable[Fact], shape: type[S]) -> list[Said[S]]:
+    """Return the same of facts that are open already."""
+    found = sorted(facts, key=lambda fact: (fact.true_at, fact.seq))
+    try:
+        return [(fact.true_at, fact.seq, msgspec.convert(fact.body, shape)) for fact in found]
+    except msgspec.ValidationError as error:
+        raise BadInput(f"a fact does not say what is asked for: {error}") from None
+
+
+@cache
+def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
+    inner = msgspec.defstruct("Inner", [("body", shape)], gc=False)
+    return msgspec.json.Decoder(inner)
