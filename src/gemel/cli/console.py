@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,7 +31,7 @@ WHO = "Who asks; by default the user of this machine."
 WHAT_FOR = "What for: self-management, care, research, …"
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The twin.")]
-Store = Annotated[str, typer.Option("--store", envvar="GEMEL_STORE", help="Folder of the store.")]
+Store = Annotated[str, typer.Option("--store", envvar="GEMEL_STORE", help="The store: a folder, or postgresql://user@host/database.")]
 Actor = Annotated[str, typer.Option("--as", envvar="GEMEL_ACTOR", default_factory=me, show_default=False, help=WHO)]
 Purpose = Annotated[str, typer.Option("--purpose", help=WHAT_FOR)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -48,10 +47,10 @@ told = Console(stderr=True, soft_wrap=True, emoji=False, markup=False, highlight
 def opened(store: str, *, create: bool = False, readonly: bool = False) -> Iterator[Bank]:
     """Open the bank, made if *create*; say plainly where there is none."""
     from gemel.errors import NotFound
-    from gemel.thread.tables import FILE
+    from gemel.thread.opening import shown, store_exists
 
-    if not create and "://" not in store and not (Path(store) / FILE).exists():
-        raise NotFound(f"no store at {store}; `gemel import` makes one, --store or GEMEL_STORE names another")
+    if not create and not store_exists(store):
+        raise NotFound(f"no store at {shown(store)}; `gemel import` makes one, --store or GEMEL_STORE names another")
     from gemel.bank import Bank  # the numerics load only for commands that need them
 
     with Bank.open(store, readonly=readonly) as bank:

@@ -31,7 +31,7 @@ def verify(
     chosen = where or store
     note = None if since is None else _text(since)
     with progress() as tell:
-        tell(f"verifying {chosen}", 0, 1)
+        tell("verifying", 0, 1)
         if chosen.endswith(".jws"):
             found = subject.verdict(Path(chosen), key, store)
         else:
@@ -57,13 +57,10 @@ def _is_store(chosen: str) -> bool:
 def _store(store: str, note: str | None, key: str | None) -> dict[str, object]:
     """Return the verdict on a store."""
     from gemel.thread import open_thread, verify_store
+    from gemel.thread.opening import shown
     from gemel.thread.witness import since
 
-    if "://" not in store:
-        verdict = verify_store(store)
-    else:
-        with open_thread(store, readonly=True) as thread:
-            verdict = thread.verify()
+    verdict = verify_store(store)
     problems = list(verdict.problems)
     if note is not None or key is not None:
         try:
@@ -73,7 +70,7 @@ def _store(store: str, note: str | None, key: str | None) -> dict[str, object]:
         except GemelError as error:
             problems.append(str(error))
     return {
-        "store": store, "intact": not problems, "facts": verdict.size, "root": verdict.root, "problems": problems,
+        "store": shown(store), "intact": not problems, "facts": verdict.size, "root": verdict.root, "problems": problems,
     }  # fmt: skip
 
 
@@ -113,10 +110,10 @@ def _text(path: Path) -> str:
 def _reading(store: str) -> Iterator[Thread]:
     """Open a store beside whoever writes to it."""
     from gemel.thread import open_thread
-    from gemel.thread.tables import FILE
+    from gemel.thread.opening import shown, store_exists
 
-    if "://" not in store and not (Path(store) / FILE).exists():
-        raise NotFound(f"no store at {store}; --store or GEMEL_STORE names another")
+    if not store_exists(store):
+        raise NotFound(f"no store at {shown(store)}; --store or GEMEL_STORE names another")
     with open_thread(store, readonly=True) as thread:
         yield thread
 

@@ -31,6 +31,7 @@ from gemel.server.oidc import Provider
 from gemel.server.tracing import export
 from gemel.streams.broker import Broker
 from gemel.thread import open_thread
+from gemel.thread.opening import shown
 
 Tell = Callable[[str], None]
 GRACE_S = 2
@@ -84,7 +85,7 @@ def serve(
         app = create_app(bank, loop, access, cookie=_cookie(door, sock))
 
         def ready() -> None:
-            tell(f"Gemel serves {store} on {home}; Ctrl-C stops it")
+            tell(f"Gemel serves {shown(store)} on {home}; Ctrl-C stops it")
             tell(link(app.state.porter.ticket.now))
             if door.url is not None and door.cert is None:
                 tell(f"a proxy with TLS must stand before it: {door.url} to {url(sock)}")
@@ -105,7 +106,7 @@ def _fit_for_others(door: Door, bank: Bank, store: str | Path) -> None:
     if door.provider is None and not any(token.lives(bank.now()) for token in Tokens(bank).all()):
         raise BadInput(
             "nobody could log in from elsewhere: make a token with "
-            f"`gemel token create ACTOR --purpose care --store {store}`, or name a provider with --oidc-issuer"
+            f"`gemel token create ACTOR --purpose care --store {shown(store)}`, or name a provider with --oidc-issuer"
         )
 
 
@@ -211,6 +212,7 @@ async def _program(
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
         stop.set()
+        app.state.desk.close()
         server.should_exit = True
         await asyncio.gather(*tasks, waiting)
 

@@ -16,6 +16,7 @@ from gemel.thread.folder_keys import FolderKeys
 from gemel.thread.key_stores import open_keys
 from gemel.thread.ledger import Head
 from gemel.thread.pages import facts_on
+from gemel.thread.receiving import HINT, UNFINISHED
 from gemel.thread.row import Row
 from gemel.thread.tables import FILE, FORMAT, SCHEMA, connect, scalar
 
@@ -85,6 +86,8 @@ def _claim(db: apsw.Connection, keys: FolderKeys, remembered: Checkpoint | None,
     stored = str(_ask(db, "SELECT value FROM meta WHERE name = 'public key'", problems))
     if _ask(db, "SELECT value FROM meta WHERE name = 'format'", problems) != FORMAT:
         problems.append("the store's format is not as it was written")
+    if _ask(db, f"SELECT value FROM meta WHERE name = '{UNFINISHED}'", problems) is not None:
+        problems.append(f"the store {HINT}")
     if public is not None and public != stored:
         problems.append("the store's public key is not that of its signing key")
     checkpoints = _checkpoints(db, problems)

@@ -287,7 +287,7 @@ class PostgresThread:
         what = cover_of(self.get(cover))
         with self._write, understood(self.address):
             self._ready()
-            return drop_contents(self._db(), what.checked(self._row(seq) for seq in what.seqs))
+            return drop_contents(self._db(), what.full(self))
 
     def erased(self, twin: str) -> bool:
         """Return whether the subject was erased; nothing can be appended to it again."""

@@ -16,8 +16,9 @@ from gemel.thread.keys import Keys
 from gemel.thread.ledger import Head
 from gemel.thread.postgres_address import Address
 from gemel.thread.postgres_link import alive, connect, understood
-from gemel.thread.postgres_store import FORMAT, UNFINISHED, exists, split
+from gemel.thread.postgres_store import FORMAT, exists, split
 from gemel.thread.postgres_tables import ROW, Db
+from gemel.thread.receiving import HINT, UNFINISHED
 from gemel.thread.row import Row
 
 _BATCH = 2_000
@@ -126,7 +127,7 @@ def _claim(db: Db, keys: Keys, remembered: Checkpoint | None, problems: list[str
     if meta.get("format") != FORMAT:
         problems.append("the store's format is not as it was written")
     if UNFINISHED in meta:
-        problems.append("the store is an unfinished copy; `gemel thread copy` from the same store finishes it")
+        problems.append(f"the store {HINT}")
     if public is not None and public != stored:
         problems.append("the store's public key is not that of its signing key")
     rows = _asked(db, "SELECT size, root, at, signature FROM checkpoint ORDER BY id", problems)

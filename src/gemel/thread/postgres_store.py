@@ -11,10 +11,9 @@ from gemel.thread.ledger import Head
 from gemel.thread.postgres_address import Address
 from gemel.thread.postgres_link import connect, understood
 from gemel.thread.postgres_tables import SCHEMA, Db, scalar
+from gemel.thread.receiving import HINT, UNFINISHED
 
 FORMAT = "1"
-UNFINISHED = "unfinished copy"
-"""The name in `meta` of the public key of the store that is being copied into this one."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def identity(db: Db, address: Address) -> Identity:
     if meta.get("format") != FORMAT:
         raise Tampered(f"{address.shown} has format {meta.get('format')}; this version reads format {FORMAT}")
     if UNFINISHED in meta:
-        raise Unavailable(f"{address.shown} is an unfinished copy; `gemel thread copy` from the same store finishes it")
+        raise Unavailable(f"{address.shown} {HINT}")
     return Identity(meta.get("id", ""), meta.get("public key", ""))
 
 
