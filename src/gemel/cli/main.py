@@ -21,6 +21,7 @@ from gemel.cli import (
     seeing,
     serving,
     subject,
+    threads,
     tokens,
     trying,
 )
@@ -47,6 +48,7 @@ for module in (
     policies,
     searching,
     cohorts,
+    threads,
 ):
     module.register(app)
 
