@@ -54,6 +54,10 @@ class Score:
     rmse_before: float
     rmse_after: float
 
+    def body(self) -> dict[str, Any]:
+        """Return the score as JSON types; null where no forecast met its truth."""
+        return {name: value if self.n or not isinstance(value, float) else None for name, value in vars(self).items()}
+
 
 @dataclass(frozen=True)
 class Rehearsal:
@@ -79,7 +83,7 @@ class Rehearsal:
         return {
             "at": self.at, "from": _named(self.old), "to": _named(self.new), "migration": self.migration.body(),
             "new_ports": list(come), "lost_ports": list(gone), "ahead": [vars(entry) for entry in self.ahead],
-            "scores": [vars(score) for score in self.scores],
+            "scores": [score.body() for score in self.scores],
         }  # fmt: skip
 
     def __str__(self) -> str:

@@ -87,7 +87,8 @@ def judge(bank: Bank, proposal: Proposal) -> Draft | None:
     The run with all that was done since and the run without this action start from one belief and share their noise;
     their difference, taken off what was read, says what would have been read. None where nothing was read.
     """
-    twin_type, since = bank.type_of(proposal.twin), delivered_at(bank, proposal)
+    since = delivered_at(bank, proposal)
+    twin_type = bank.type_of(proposal.twin, since)
     signal, until = next(iter(twin_type.band)), since + WINDOW
     read = [r.value for r in bank.replica(proposal.twin).read(since, until + 1) if r.signal == signal]
     if not read:
@@ -131,7 +132,7 @@ def _is(entry: tuple[Time, str, float, str], dose: Dose) -> bool:
 
 def _effect(bank: Bank, twin: str, signal: str, since: Time, plans: tuple[Plan, Plan]) -> np.ndarray:
     """Return by how much the first plan raised the mean of *signal* over the second, per member."""
-    dynamics, belief = bank.type_of(twin).dynamics, bank.belief_at(twin, since)
+    dynamics, belief = bank.type_of(twin, since).dynamics, bank.belief_at(twin, since)
     variable = sensed(dynamics, signal)
     both = belief.rows([0, 0])
     _, way = dynamics.advance(both, plans, both.at + WINDOW, bank.seed, record=[variable])

@@ -23,7 +23,7 @@ class Study:
 
     def __init__(self, bank: Bank, clock: Callable[[], float] = time.monotonic, after_s: float = AFTER_S) -> None:
         self._bank, self._clock, self._from = bank, clock, clock() + after_s
-        self._learned: dict[tuple[str, str], Time] = {}
+        self._learned: dict[tuple[str, str, str], Time] = {}
         self._stop = threading.Event()
 
     def due(self, twin: str) -> list[str]:
@@ -31,7 +31,8 @@ class Study:
         start, now = self._bank.replica(twin).start, self._bank.now()
         if self._clock() < self._from or start is None or now - start < DAY:
             return []
-        return [s for s in self._bank.type_of(twin).band if now - self._learned.get((twin, s), -DAY) >= REFIT]
+        kind = self._bank.type_of(twin)
+        return [s for s in kind.band if now - self._learned.get((twin, s, kind.hash), -DAY) >= REFIT]
 
     def learn(self, twin: str, signal: str) -> None:
         """Learn, as the twin's first holder may; give up when stopped."""
@@ -40,7 +41,7 @@ class Study:
             self._bank.learn(twin, signal, self._bank.holders(twin)[0], now, self._tell)
         except _Stopped:
             return
-        self._learned[twin, signal] = now
+        self._learned[twin, signal, self._bank.type_of(twin).hash] = now
 
     def forget(self, twin: str) -> None:
         """Forget what was learned of a twin, and when."""
