@@ -106,8 +106,9 @@ def rights(twin: Id, *, store: Store = STORE, actor: Actor, purpose: Purpose = P
     from gemel.facts import iso
 
     with opened(store, readonly=True) as bank:
-        if not bank.holds(actor, twin):
-            bank.gate.require(actor, "read", twin, "*", purpose)
+        seen = bank.gate.decide(actor, "read", twin, "*", purpose)
+        if not seen.allowed:
+            raise Refused(seen.reason)
         held, now = bank.gate.rights(twin), bank.now()
     held_by = [f"{h.holder} holds the keys as {h.role}{_span(h.since, h.until)}" for h in held.holdings]
     keys = [{"holder": h.holder, "role": h.role, "from": h.since, "until": h.until} for h in held.holdings]
