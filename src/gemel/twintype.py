@@ -84,7 +84,8 @@ class TwinType:
 
     `band` is the range in which a signal is well; `exposures` names the levers that give one and the same thing;
     `explains` the variables from which errors of the forecast may be learned; `supposes` the input of the dynamics
-    through which a supposed change of each lever acts, where that is not the lever's own.
+    through which a supposed change of each lever acts, where that is not the lever's own; `retention` says of a signal
+    how long it is kept as it came and as statistics (`{"raw": "90d", "5min": "1y", "1d": None}`), unless a holder does.
     """
 
     name: str
@@ -104,6 +105,7 @@ class TwinType:
     exposures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     band: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     members: int = 128
+    retention: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
     @cached_property
     def hash(self) -> str:

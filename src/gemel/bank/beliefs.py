@@ -15,6 +15,7 @@ from gemel.bank.lineage import RETYPED, Lineages, Span, spans
 from gemel.bank.record import AHEAD, known, record
 from gemel.bank.replica import Followed, Replica
 from gemel.bank.snapshots import Snapshots
+from gemel.bank.statistics import SUMMARISED
 from gemel.dynamics import Belief, Seed
 from gemel.errors import NotFound, unknown
 from gemel.facts import HOUR, MINUTE, Fact, Time
@@ -27,7 +28,7 @@ Tell = Callable[[str, int, int], object]
 
 EVERY: Time = 5 * MINUTE
 
-FOLDED = ("observed/1", "acted/1", "retracted/1", "personalised/1", RETYPED)
+FOLDED = ("observed/1", "acted/1", "retracted/1", "personalised/1", SUMMARISED, RETYPED)
 """The kinds of fact that a belief is folded from."""
 
 
@@ -88,6 +89,12 @@ class Beliefs:
             self._lineages.forget(id)
             self._forget_said(id)
 
+    def refold(self, id: str) -> None:
+        """Fold the twin anew when it is asked for next, as its readings were thinned."""
+        with self.lock:
+            self._replicas.pop(id, None)
+            self._said = {place: held for place, held in self._said.items() if place[0] != id}
+
     def _forget_said(self, id: str) -> None:
         for held in (self._foresights, self._said):
             for place in [place for place in held if place[0] == id]:
@@ -114,7 +121,15 @@ class Beliefs:
     def replica_known_by(self, id: str, known_by: Time | None, seq: int | None = None) -> Replica:
         """Return a fresh replica from what was known at *known_by*, to fact *seq* where it is given."""
         facts = [f for f in self.thread.read(id, kinds=FOLDED, known_by=known_by) if seq is None or f.seq <= seq]
-        return self.replica_of(id, facts)
+        return self.replica_of(id, [*facts, *self._stand_ins(id, known_by, seq)])
+
+    def _stand_ins(self, id: str, known_by: Time | None, seq: int | None) -> list[Fact]:
+        """Return statistics made since, of readings that were known by then and are thinned now."""
+        last = (1 << 63) - 1
+        by, upto = last if known_by is None else known_by, last if seq is None else seq
+        facts = self.thread.read(id, kinds=[SUMMARISED])
+        later = (fact for fact in facts if fact.known_at > by or fact.seq > upto)
+        return [fact for fact in later if fact.body["known_at"] <= by and fact.body["last"] <= upto]
 
     def replica_of(self, id: str, facts: Sequence[Fact]) -> Replica:
         """Return a fresh replica that knows these facts alone."""
@@ -182,15 +197,19 @@ class Beliefs:
             known = [other.until(min(now, int(other.at[-1]))) for other in records if len(other.at)]
             walk = Walk(known, cold=cold_start(twin_type, signal))
             walk.along(own, lambda done: tell("weighing past errors", done + 1, len(own.at)))
-            self.thread.keep(id, name, memory.foresight_note(walk.foresight, twin_type.hash, now, tuple(allowed)))
-            self._foresights[id, signal] = walk.foresight
+            with self.lock:
+                if any(self.thread.erased(one) for one in (id, *allowed)):
+                    return
+                self.thread.keep(id, name, memory.foresight_note(walk.foresight, twin_type.hash, now, tuple(allowed)))
+                self._foresights[id, signal] = walk.foresight
             tell("learning from past forecasts", len(allowed) + 2, len(allowed) + 2)
         else:
             self._foresights[id, signal] = memory.foresight(note)
 
-    def unlearn(self, id: str) -> None:
-        """Forget what was learned of the twin's errors, as its constants are others now."""
-        for signal in self._type_of(id).signals:
+    def unlearn(self, id: str, only: str | None = None) -> None:
+        """Forget what was learned of the twin's errors in foreseeing its signals, or *only* one of them."""
+        for signal in [only] if only else self._type_of(id).signals:
+            self._said.pop((id, signal), None)
             self._foresights.pop((id, signal), None)
             if self.thread.kept(id, f"foresight-{signal}") is not None:
                 self.thread.keep(id, f"foresight-{signal}", b"")

@@ -59,6 +59,12 @@ def read_foresight(note: bytes | None, type_hash: str) -> ForesightNote | None:
     return found if found is not None and found.type_hash == type_hash else None
 
 
+def learned_from(note: bytes | None) -> tuple[str, ...]:
+    """Return from whose records a note was learned, whatever the version of the type."""
+    found = _read(note, ForesightNote)
+    return found.learned_from if found is not None else ()
+
+
 def foresight(note: ForesightNote) -> Foresight:
     """Return what was learned, ready to mend forecasts."""
     arrays = {name: unpack(value).astype(float) for name, value in note.arrays.items()}

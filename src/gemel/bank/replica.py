@@ -15,12 +15,16 @@ import numpy as np
 from gemel.assimilate import Cycle, Filter, cycles, step
 from gemel.bank.ground import MOST, SIZE, thinned, weight
 from gemel.bank.migration import Migration
+from gemel.bank.statistics import SUMMARISED, parts_in
 from gemel.dynamics import Belief, Dose, Info, Plan, Reading, Seed, Subject
 from gemel.facts import HOUR, MINUTE, Fact, Time
 from gemel.twintype import TwinType
 
 RETURN: Time = HOUR
 """Time constant with which a rate is expected back at its usual level."""
+
+FOLDS: Time = 5 * MINUTE
+"""Thinned readings that lie no further apart are folded as one."""
 
 SETTINGS = Filter(doubt=4.0)
 
@@ -113,8 +117,20 @@ class Replica:
                 self._withdraw(str(body["key"]))
             elif fact.kind == "personalised/1":
                 self._personalise(fact)
+            elif fact.kind == SUMMARISED:
+                self._summarise(fact)
             elif fact.kind in ("observed/1", "acted/1"):
                 self._add(fact, str(body["key"]))
+
+    def _summarise(self, fact: Fact) -> None:
+        """Take what lay within five minutes as one reading, its mean; coarser statistics are for looking back."""
+        for part in parts_in(fact):
+            key = part.key or f"{fact.body['name']}|{SUMMARISED}|{part.first_at}|{part.n}"
+            if part.last_at - part.first_at <= FOLDS and key not in self._withdrawn and key not in self.sources:
+                entry = (part.at, str(fact.body["name"]), part.mean, key)
+                insort(self.readings, entry)
+                self.sources[key] = fact.seq
+                self._forget(entry)
 
     def _add(self, fact: Fact, key: str) -> None:
         if key in self._withdrawn or key in self.sources:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +61,39 @@ def release(
     say(as_json, {"hold": seq, "twin": ended.twin, "released": True}, f"hold {seq} on {ended.twin} has ended")
 
 
+def retain(
+    twin: Id, signal: Annotated[str, typer.Argument(metavar="SIGNAL", help="The signal.")],
+    keeps: Annotated[list[str], typer.Argument(metavar="LEVEL=SPAN…", help="raw, 5min, 1h, 1d; 90d, 12h, 1y, ever.")],
+    *, store: Store = STORE, actor: Actor, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Say how long a signal of a twin you hold is kept: as it came, then as statistics."""
+    from gemel.bank import retention
+
+    said = dict(one.partition("=")[::2] for one in keeps)
+    asked = {level: None if span == "ever" else span for level, span in said.items()}
+    with opened(store) as bank:
+        retention.keep(bank, twin, actor, signal, asked)
+    text = ", then ".join(f"{level} {'for ever' if span is None else f'until {span}'}" for level, span in asked.items())
+    say(as_json, {"twin": twin, "signal": signal, "keeps": asked}, f"{signal} of {twin} is kept {text}")
+
+
+def thin(
+    twin: Annotated[str | None, typer.Argument(metavar="[ID]", help="The twin; by default all of them.")] = None, *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False, store: Store = STORE,
+    actor: Actor, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Turn readings that have had their time into statistics, as policies say; evidence and what is held stays."""
+    from gemel.bank import retention
+
+    with opened(store) as bank, progress() as tell:
+        asked = bank.twins() if twin is None else [twin]
+        done = {one: retention.thin(bank, one, actor, dry_run=dry_run, tell=tell) for one in asked}
+    body = {"dry_run": dry_run, "twins": {one: [asdict(step) for step in steps] for one, steps in done.items()}}
+    lines = [f"{one}: {step}" for one, steps in done.items() for step in steps]
+    say(as_json, body, "\n".join(lines) or "no policy says that anything may be thinned")
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (erase, hold, release):
+    for command in (erase, hold, release, retain, thin):
         app.command()(command)

@@ -102,7 +102,7 @@ class MemoryThread:
         """Drop the contents of the facts that fact *cover*, a `thinned/1` of the house, stands for; their hashes stay."""
         what = cover_of(self.get(cover))
         with self._write:
-            rows = what.checked(self._row(seq) for seq in what.seqs)
+            rows = what.full(self)
             for row in rows:
                 self._rows[row.seq - 1] = row._replace(sealed=b"")
         return len(rows)

@@ -252,7 +252,7 @@ class SqliteThread:
         """Drop the contents of the facts that fact *cover*, a `thinned/1` of the house, stands for; their hashes stay."""
         what = cover_of(self.get(cover))
         with self._write, understood(self.path):
-            return drop_contents(self._db(), what.checked(self._row(seq) for seq in what.seqs))
+            return drop_contents(self._db(), what.full(self))
 
     def erased(self, twin: str) -> bool:
         """Return whether the subject was erased; nothing can be appended to it again."""

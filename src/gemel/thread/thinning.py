@@ -7,14 +7,16 @@ no column of a thinned row can be changed unseen, though its leaf can no longer 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any
 
 from gemel.errors import BadInput, Tampered
 from gemel.facts import HOUSE, Fact
 from gemel.thread.codec import name
+from gemel.thread.contract import Thread
 from gemel.thread.row import Row
 
 THINNED = "thinned/1"
@@ -33,13 +35,22 @@ class Cover:
         """Return the seqs, in order."""
         return list(self.marks)
 
-    def checked(self, rows: Iterable[Row]) -> list[Row]:
-        """Return those of its rows that are not thinned yet; raise `Tampered` for one that is not what was covered."""
-        found = list(rows)
+    def full(self, thread: Thread) -> list[Row]:
+        """Return those of its rows that are not thinned yet; raise `Tampered` unless all are what was covered."""
+        found = rows_of(thread, self.twin, self.seqs)
         for row in found:
-            if row.twin != self.twin or self.marks.get(row.seq) != mark_of(row):
+            if self.marks[row.seq] != mark_of(row):
                 raise Tampered(f"{name(row.seq, row.twin, row.kind)} is not the fact that was to be thinned")
+        if len(found) != len(self.marks):
+            raise Tampered(f"{len(self.marks)} facts of {self.twin} were to be thinned, and {len(found)} are there")
         return [row for row in found if row.sealed]
+
+
+def rows_of(thread: Thread, twin: str, seqs: Sequence[int]) -> list[Row]:
+    """Return the rows of a twin with these seqs, given and returned in order."""
+    wanted, last = frozenset(seqs), seqs[-1] if seqs else 0
+    rows = thread.rows(twin, after_seq=seqs[0] - 1) if seqs else iter(())
+    return [row for row in takewhile(lambda row: row.seq <= last, rows) if row.seq in wanted]
 
 
 def mark_of(row: Row) -> bytes:

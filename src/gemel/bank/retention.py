@@ -1,0 +1,208 @@
+"""Retention that thins: raw readings become statistics of 5 minutes, of hours, of days, each kept as long as a policy says.
+
+Statistics are facts of the twin (`summarised/1`), sealed as its readings were; a fact of the house (`thinned/1`), written in
+the same append, covers what they stand for, and only then are its contents dropped. What other facts name as their cause is
+evidence, and stays: no forecast, proposal, decision, outcome or alert loses what it rests on. So does what a hold names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from gemel.bank import holds
+from gemel.bank.beliefs import Tell, quiet
+from gemel.bank.statistics import COLUMNS, SUMMARISED, Part, merged, part_of, parts_in
+from gemel.errors import BadInput, Refused, unknown
+from gemel.facts import DAY, HOUR, HOUSE, MINUTE, Draft, Fact, Time
+from gemel.thread.thinning import THINNED, cover_of, covering, rows_of
+
+if TYPE_CHECKING:
+    from gemel.bank.bank import Bank
+
+RETENTION = "retention/1"
+RAW = "raw"
+WIDTHS: Mapping[str, Time] = {"5min": 5 * MINUTE, "1h": HOUR, "1d": DAY}
+LEVELS = (RAW, *WIDTHS)
+"""From fine to coarse."""
+
+_UNITS: Mapping[str, Time] = {"h": HOUR, "d": DAY, "w": 7 * DAY, "y": 365 * DAY}
+_LASTS = re.compile(r"([1-9][0-9]{0,5})([hdwy])")
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long each level of a signal is kept, in ms, from fine to coarse; None is for ever."""
+
+    signal: str
+    keeps: tuple[tuple[str, Time | None], ...]
+
+    def steps(self) -> Iterator[tuple[str, Time, str | None]]:
+        """Yield each level that ends, after how long, and what stands for it then: None, nothing."""
+        for (level, lasts), following in zip(self.keeps, [*self.keeps[1:], (None, None)], strict=True):
+            if lasts is not None:
+                yield level, lasts, following[0]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What thinning did, or would do, to one level of a signal: facts that go, and those that stay all the same."""
+
+    signal: str
+    level: str
+    into: str | None
+    facts: int
+    statistics: int
+    evidence: int
+    held: bool
+
+    def __str__(self) -> str:
+        what = f"{self.signal}, {self.level}: "
+        if self.held:
+            return f"{what}nothing goes while a hold is on it"
+        stay = f"; {self.evidence} more stay, as others rest on them" if self.evidence else ""
+        return f"{what}{self.facts} facts into {self.statistics} statistics of {self.into or 'nothing'}{stay}"
+
+
+def policy(signal: str, keeps: Mapping[str, Any]) -> Retention:
+    """Return a policy from text such as `{"raw": "90d", "5min": "1y", "1h": "5y", "1d": None}`; levels may be left out."""
+    if RAW not in keeps or (strange := [level for level in keeps if level not in LEVELS]):
+        said = f"{strange[0]!r} is no level" if RAW in keeps else f"{RAW!r} is missing"
+        raise BadInput(f"{said}; levels are {', '.join(LEVELS)}", field="retention")
+    made = tuple((level, _lasts(keeps[level])) for level in LEVELS if level in keeps)
+    ends = [lasts for _, lasts in made if lasts is not None]
+    if None in [lasts for _, lasts in made[:-1]] or ends != sorted(set(ends)):
+        wrong = "each level must be kept longer than the finer one; only the last may be kept for ever"
+        raise BadInput(wrong, field="retention")
+    return Retention(signal, made)
+
+
+def _lasts(text: Any) -> Time | None:
+    if text is None:
+        return None
+    found = _LASTS.fullmatch(str(text))
+    if found is None:
+        raise BadInput(f"{text!r} is no span of time, such as 90d, 12h, 4w or 1y", field="retention")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def keep(bank: Bank, id: str, by: str, signal: str, keeps: Mapping[str, str | None]) -> Retention:
+    """Say how long a signal of a twin is kept; only who holds its keys may."""
+    made = policy(signal, keeps)
+    if signal not in bank.type_of(id).signals:
+        raise unknown("signal", signal, bank.type_of(id).signals)
+    if not bank.holds(by, id):
+        raise Refused(f"{by} may not say how long {signal} of {id} is kept: only who holds its keys may")
+    bank.append([Draft(id, RETENTION, {"signal": signal, "keeps": dict(keeps)}, bank.now(), by)])
+    return made
+
+
+def policies(bank: Bank, id: str) -> list[Retention]:
+    """Return how long the signals of a twin are kept: as was said last of each, else as its type says."""
+    said = {name: policy(name, keeps) for name, keeps in bank.type_of(id).retention.items()}
+    for fact in bank.thread.read(id, kinds=[RETENTION]):
+        said[str(fact.body["signal"])] = policy(str(fact.body["signal"]), fact.body["keeps"])
+    return [said[name] for name in sorted(said)]
+
+
+def thin(bank: Bank, id: str, by: str, *, dry_run: bool = False, tell: Tell = quiet) -> list[Step]:
+    """Thin what has had its time, a whole UTC day at once, and return what that was; with *dry_run* nothing is done.
+
+    Whoever runs the store may: the policy is the holder's.
+    """
+    if id not in bank:
+        raise unknown("twin", id, bank.twins())
+    asked = policies(bank, id)
+    evidence = frozenset(_evidence(bank, id)) if asked else frozenset[int]()
+    done = []
+    for i, one in enumerate(asked):
+        for level, lasts, into in one.steps():
+            tell(f"thinning {id}", i, len(asked))
+            day = (bank.now() - lasts) // DAY * DAY
+            done.append(_Thinning(bank, id, by, one.signal, level, into, day, evidence).run(dry_run))
+    tell(f"thinning {id}", len(asked), len(asked))
+    return done
+
+
+def finish(bank: Bank) -> None:
+    """Drop what a crash left between saying that it was thinned and doing it."""
+    for fact in bank.thread.read(HOUSE, kinds=[THINNED], reverse=True, limit=1):
+        if not bank.thread.erased(cover_of(fact).twin):
+            bank.thread.thin(fact.seq)
+
+
+def _evidence(bank: Bank, id: str) -> Iterator[int]:
+    """Yield the seqs that any fact of the twin or of the house names as its cause."""
+    for subject in (id, HOUSE):
+        for fact in bank.thread.read(subject):
+            yield from fact.cause
+
+
+@dataclass(frozen=True)
+class _Thinning:
+    """One level of one signal, up to a day."""
+
+    bank: Bank
+    id: str
+    by: str
+    signal: str
+    level: str
+    into: str | None
+    until: Time
+    evidence: frozenset[int]
+
+    def run(self, dry_run: bool) -> Step:
+        held = any(hold.names(self.signal) for hold in holds.in_force(self.bank.thread, self.id))
+        found = [] if held else [fact for fact in self._facts() if fact.true_at < self.until]
+        going = [fact for fact in found if fact.seq not in self.evidence]
+        days = [list(group) for _, group in groupby(sorted(going, key=_when), key=lambda fact: fact.true_at // DAY)]
+        made = [self._day(facts, dry_run) for facts in days]
+        return Step(self.signal, self.level, self.into, len(going), sum(made), len(found) - len(going), held)
+
+    def _facts(self) -> Iterator[Fact]:
+        """Yield the facts of this level that can still be read."""
+        kind = "observed/1" if self.level == RAW else SUMMARISED
+        for fact in self.bank.thread.read(self.id, kinds=[kind], true_until=self.until):
+            if fact.body.get("name") == self.signal and (self.level == RAW or fact.body["level"] == self.level):
+                yield fact
+
+    def _day(self, facts: Sequence[Fact], dry_run: bool) -> int:
+        """Write the statistics of a day and what they stand for, then drop it; return how many statistics."""
+        parts = [] if self.into is None else merged(self._parts(facts), WIDTHS[self.into])
+        if not dry_run:
+            rows = rows_of(self.bank.thread, self.id, sorted(fact.seq for fact in facts))
+            drafts = [Draft(HOUSE, THINNED, covering(rows), self.bank.now(), self.by)]
+            if parts:
+                drafts = [self._summary(facts, parts), *drafts]
+            with self.bank.beliefs.lock:
+                cover = self.bank.append(drafts).facts[-1]
+                self.bank.thread.thin(cover.seq)
+                self.bank.beliefs.refold(self.id)
+        return len(parts)
+
+    def _parts(self, facts: Iterable[Fact]) -> Iterator[Part]:
+        """Yield what the facts say; what was taken back says nothing."""
+        standing = self.bank.replica(self.id).standing
+        for fact in facts:
+            if self.level != RAW:
+                yield from parts_in(fact)
+            elif standing(str(fact.body["key"])) == fact.seq:
+                yield part_of(fact)
+
+    def _summary(self, facts: Sequence[Fact], parts: Sequence[Part]) -> Draft:
+        deep = self.level != RAW
+        body = {
+            "name": self.signal, "unit": self.bank.type_of(self.id).signals[self.signal].unit, "level": self.into,
+            "known_at": max(int(fact.body["known_at"]) if deep else fact.known_at for fact in facts),
+            "last": max(int(fact.body["last"]) if deep else fact.seq for fact in facts),
+            "columns": list(COLUMNS), "rows": [list(part) for part in parts],
+        }  # fmt: skip
+        day = min(fact.true_at for fact in facts) // DAY * DAY
+        return Draft(self.id, SUMMARISED, body, day, "retention")
+
+
+def _when(fact: Fact) -> tuple[Time, int]:
+    return fact.true_at, fact.seq
