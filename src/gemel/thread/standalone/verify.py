@@ -584,17 +584,49 @@ def included(line: dict[str, Any], checkpoint: Checkpoint) -> str:
     return named
 
 
-def check_bundle(path: Path, key: Key | None = None, since: str | None = None) -> Report:
-    """Check signature, digests and, as far as they are not sealed, proofs of a bundle."""
-    report = Report(str(path))
+def check_receipt(text: str, what: str, key: Key | None = None, since: str | None = None) -> Report:
+    """Check the receipt of an erasure: signed is its kind, a line feed, and the rest as JSON with sorted names."""
+    try:
+        receipt: dict[str, Any] = json.loads(text)
+        rest = {name: value for name, value in receipt.items() if name != "signature"}
+        statement = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        message, signature = f"{receipt['receipt']}\n{statement}".encode(), bytes.fromhex(receipt["signature"])
+        own, after, done = read_key(receipt["public_key"]), receipt["after"], f"{receipt['twin']} was erased"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Unusable(f"{what} is no receipt that can be checked") from None
+
+    def check(used: Key, older: Checkpoint | None, report: Report) -> None:
+        report.size, report.root = int(after["size"]), str(after["root"])
+        if signed(used.public, message, signature):
+            report.remarks.append(f"{done}, as asked by {receipt['asked_by']}: {receipt['reason']}")
+        else:
+            report.say("the receipt is not as it was signed")
+
+    return _keyed(own, key, since, check, Report(what))
+
+
+def read_bundle(path: Path) -> tuple[list[str], dict[str, bytes], dict[str, Any]]:
+    """Return the names of all parts, the parts, and the manifest, unchecked."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [entry.filename for entry in archive.infolist()]
             parts = {name: archive.read(name) for name in names}
-        manifest: dict[str, Any] = json.loads(parts["manifest.json"])
-        own = read_key(manifest["key"])
+        manifest = json.loads(parts["manifest.json"])
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("parts"), dict):
+            raise ValueError("the manifest is none")
     except Exception as error:  # whatever a damaged archive may raise
-        report.say(f"it cannot be read as a bundle: {type(error).__name__}: {error}")
+        raise Unusable(f"{path} cannot be read as a bundle: {type(error).__name__}: {error}") from None
+    return names, parts, manifest
+
+
+def check_bundle(path: Path, key: Key | None = None, since: str | None = None) -> Report:
+    """Check signature, digests and, as far as they are not sealed, proofs of a bundle."""
+    report = Report(str(path))
+    try:
+        names, parts, manifest = read_bundle(path)
+        own = read_key(str(manifest.get("key")))
+    except Unusable as error:
+        report.say(str(error))
         return report
 
     def check(used: Key, older: Checkpoint | None, report: Report) -> None:
@@ -663,7 +695,8 @@ def check(where: Path, key: Key | None = None, since: str | None = None) -> Repo
         raise Unusable(f"there is no {where}")
     if zipfile.is_zipfile(where):
         return check_bundle(where, key, since)
-    return check_proof(_text(where), str(where), key, since)
+    text = _text(where)
+    return (check_receipt if '"receipt"' in text else check_proof)(text, str(where), key, since)
 
 
 def _text(path: Path) -> str:
