@@ -135,7 +135,7 @@ def release(cohort: Cohort, question: Question) -> Answer:
     price is paid, whatever comes out; a group that is too small is not answered about; the rest goes through noise.
     """
     bank, rows, measure = cohort.bank, question.statistic == "rows", _measure(cohort.type, question)
-    verb, names = ("read" if rows else "study"), _frame(cohort)
+    verb, names = ("read" if rows else "study"), _frame(cohort, "study", *(["read"] if rows else []))
     decided = {name: bank.gate.decide(cohort.by, verb, name, measure.signal, cohort.purpose) for name in names}
     admitted = [name for name in names if decided[name].allowed]
     if rows and (not names or len(admitted) < len(names)):
@@ -163,13 +163,14 @@ def _too_small(cohort: Cohort) -> str:
     )
 
 
-def _frame(cohort: Cohort) -> list[str]:
-    """Return the twins that type, relations and names choose, in order; who of them is counted is for the gate."""
-    asked = Asked(cohort.query, cohort.by, cohort.purpose, verb="study")
-    finder = Finder(cohort.bank, asked)
-    if cohort.names is None:
-        return list(finder.find(None))
-    return [name for name in dict.fromkeys(cohort.names) if finder.takes(name)]
+def _frame(cohort: Cohort, *verbs: str) -> list[str]:
+    """Return the twins that type, relations and names choose, for one of some verbs; who is counted is for the gate."""
+    found: dict[str, None] = {}
+    for verb in verbs:
+        finder = Finder(cohort.bank, Asked(cohort.query, cohort.by, cohort.purpose, verb=verb))
+        names = finder.find(None) if cohort.names is None else filter(finder.takes, cohort.names)
+        found |= dict.fromkeys(names)
+    return list(found)
 
 
 def _paid(cohort: Cohort, question: Question) -> float:

@@ -9,7 +9,7 @@ system's generator: a seed that somebody could know would undo them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from gemel.errors import Unavailable
@@ -36,24 +36,31 @@ def opendp() -> Any:
 
 def counts(exact: Sequence[int], epsilon: float) -> list[int]:
     """Return counts of groups without a common member, each with discrete Laplace noise of scale 1/epsilon."""
-    dp = opendp()
-    noisy = dp.m.make_laplace(dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64"), scale=1 / epsilon)
-    return [int(n) for n in noisy(list(exact))]
+    return [int(n) for n in _laplace(1 / epsilon)(list(exact))]
 
 
 def total(parts: Sequence[float], epsilon: float) -> float:
     """Return the sum of numbers, each between -1 and 1, with discrete Laplace noise of scale 1/epsilon."""
-    dp = opendp()
-    noisy = dp.m.make_laplace(dp.atom_domain(T="i64"), dp.absolute_distance(T="i64"), scale=GRAIN / epsilon)
     whole = sum(round(min(max(part, -1.0), 1.0) * GRAIN) for part in parts)
-    return float(noisy(whole)) / GRAIN
+    return float(_laplace(GRAIN / epsilon)([whole])[0]) / GRAIN
 
 
 def quantile(parts: Sequence[float], level: float, epsilon: float) -> float:
     """Return about which number, from 0 to 1, a share of *level* of the numbers (each from 0 to 1) lies below."""
+    places = [round(min(max(part, 0.0), 1.0) * GRID) for part in parts]
+    return float(_chooser(level, epsilon)(places)) / GRID
+
+
+@lru_cache(64)
+def _laplace(scale: float) -> Any:
+    dp = opendp()
+    return dp.m.make_laplace(dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64"), scale=scale)
+
+
+@lru_cache(64)
+def _chooser(level: float, epsilon: float) -> Any:
     dp = opendp()
     space = dp.vector_domain(dp.atom_domain(T="i64")), dp.symmetric_distance()
     scores = dp.t.make_quantile_score_candidates(*space, list(range(GRID + 1)), level)
     scale = 2 * scores.map(1) / epsilon
-    chosen = scores >> dp.m.then_noisy_max(dp.max_divergence(), scale=scale, negate=True)
-    return float(chosen([round(min(max(part, 0.0), 1.0) * GRID) for part in parts])) / GRID
+    return scores >> dp.m.then_noisy_max(dp.max_divergence(), scale=scale, negate=True)
