@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gemel.errors import NotFound
-from gemel.facts import HOUR, Fact
+from gemel.facts import HOUR, Fact, iso
 from gemel.intervention import Forecast
 from gemel.twintype import TwinType
 
@@ -77,6 +77,14 @@ def _granted(fact: Fact, _: TwinType) -> str:
     return f"{body['to']} may {', '.join(body['verbs'])} {signals} for {body['purpose']}"
 
 
+def _entrusted(fact: Fact, _: TwinType) -> str:
+    body = fact.body
+    since = "" if body.get("from") is None else f" from {iso(body['from'])}"
+    until = "" if body.get("until") is None else f" until {iso(body['until'])}"
+    alone = ", alone" if body["role"] == "self" else ""
+    return f"{body['to']} holds the keys as {body['role']}{since}{until}{alone}"
+
+
 def _accessed(fact: Fact, _: TwinType) -> str:
     return str(fact.body["reason"])
 
@@ -94,6 +102,11 @@ _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "outcome/1": _outcome,
     "alert/1": lambda fact, _: f"{fact.body['text']}{'' if fact.body['active'] else ' (over)'}",
     "granted/1": _granted,
+    "entrusted/1": _entrusted,
+    "dismissed/1": lambda fact, _: f"{fact.body['holder']} does not hold the keys any more",
+    "broke_glass/1": lambda fact, _: f"{fact.by} broke the glass until {iso(fact.body['until'])}: {fact.body['reason']}",
+    "studied/1": lambda fact, _: f"{fact.by} let {fact.body['twin']} learn from this twin",
+    "marked/1": lambda fact, _: f"{fact.body['model']} is not used any more: {fact.body['why']}",
     "revoked/1": lambda fact, _: f"Grant {fact.body['grant']} taken back",
     "created/1": lambda fact, _: f"Twin of type {fact.body['type']} made; {fact.body['holder']} holds its keys",
     "accessed/1": _accessed,

@@ -1,7 +1,9 @@
 """What data may be used for: short words, each standing for a term of the W3C Data Privacy Vocabulary.
 
 The terms are those of DPV 2.1 (https://w3id.org/dpv) and of its extension for the health sector
-(https://w3id.org/dpv/sector/health). A grant opens exactly the purpose it names, not what DPV puts below it.
+(https://w3id.org/dpv/sector/health); each was found in the term lists of that release, `dpv/modules/purposes.csv` and
+`sector/health/modules/purposes.csv`. DPV 2.3, whose lists were not at hand, changed what `dpv#ServiceProvision` means.
+A grant opens exactly the purpose it names, not what DPV puts below it.
 """
 
 from __future__ import annotations
