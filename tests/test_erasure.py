@@ -270,13 +270,17 @@ def test_exports_in_the_store_are_deleted_and_others_are_named(tmp_path: Path) -
         inside.parent.mkdir()
         for path in (inside, outside):
             path.write_text("lily's")
-            bank.append([Draft(HOUSE, "exported/1", {"twin": "lily", "path": str(path)}, NOW, "sarah")])
+            bank.append(
+                [Draft(HOUSE, "exported/1", {"twins": ["lily"], "path": str(path), "to": "dr-lee"}, NOW, "sarah")]
+            )
 
         done = bank.erase("lily", by="sarah", reason="she asked")
 
         assert not inside.exists() and outside.exists()
-        assert done.body["exports_deleted"] == [str(inside)] and done.body["exports_elsewhere"] == [str(outside)]
-        assert f"NOT deleted, as it is outside the store: {outside}" in str(done)
+        assert done.body["exports_deleted"] == [str(inside)] and done.body["exports_elsewhere"] == [
+            {"path": str(outside), "to": "dr-lee", "keys": False}
+        ]
+        assert f"NOT deleted, as it is outside the store: {outside}, made for dr-lee" in str(done)
         assert done.file is not None and receipt_holds(json.loads(done.file.read_text()), bank.thread.public_key)
 
 

@@ -27,6 +27,8 @@ from gemel.dynamics import Reading
 from gemel.errors import BadInput, GemelError, Refused
 from gemel.facts import DAY, HOUR, HOUSE, MINUTE, Draft, Time
 from gemel.thread import inclusion_holds, verify_store
+from gemel.thread.export import export
+from gemel.thread.standalone.verify import check
 
 DAY0 = tank.BORN // DAY * DAY
 SPAN = 120
@@ -226,6 +228,18 @@ def test_what_was_taken_back_leaves_no_trace_in_statistics(bank: Bank) -> None:
     retention.thin(bank, "lily", "keeper")
     assert next((part.n, part.low) for part in stats(bank, DAY)) == (SPAN, 1.0)
     assert kept(bank)["raw"] == 2 * SPAN
+
+
+def test_an_export_after_thinning_holds_for_a_stranger(tmp_path: Path) -> None:
+    """What was thinned is there as a hash alone; the entries that are left are those that were signed."""
+    with lived_in(tmp_path / "store") as bank:
+        retention.keep(bank, "lily", "sarah", "gauge", {"raw": "1d", "5min": None})
+        retention.thin(bank, "lily", "keeper")
+        export(bank.thread, tmp_path / "export")
+    assert check(tmp_path / "export").problems == []
+    held = next((tmp_path / "export/records").rglob("0*"))
+    held.write_bytes(held.read_bytes()[:-300])
+    assert check(tmp_path / "export").problems != []
 
 
 # beliefs

@@ -44,8 +44,13 @@ class Receipt:
             for one in body["models"]
         ]
         done += [f"deleted {path}" for path in body["exports_deleted"]]
-        done += [f"NOT deleted, as it is outside the store: {path}" for path in body["exports_elsewhere"]]
+        done += [_left(one) for one in body["exports_elsewhere"]]
         return "\n".join([*done, f"receipt: {self.file or f'fact {self.seq}'}"])
+
+
+def _left(export: Mapping[str, Any]) -> str:
+    keys = ", with its keys" if export["keys"] else ""
+    return f"NOT deleted, as it is outside the store: {export['path']}, made for {export['to'] or 'somebody'}{keys}"
 
 
 def erase(bank: Bank, id: str, by: str, reason: str, tell: Tell = quiet) -> Receipt:
@@ -134,14 +139,15 @@ def _of_type(bank: Bank, name: str) -> list[str]:
 
 def _delete_exports(bank: Bank, asked: Fact) -> None:
     """Delete what was exported of the subject into the store's own folder."""
-    for path in _exports(bank, str(asked.body["twin"])):
+    for path, _ in _exports(bank, str(asked.body["twin"])):
         if _inside(bank.thread, path):
             path.unlink(missing_ok=True)
 
 
-def _exports(bank: Bank, id: str) -> list[Path]:
+def _exports(bank: Bank, id: str) -> list[tuple[Path, Mapping[str, Any]]]:
+    """Return where bundles with the subject were written, and what is on record of each."""
     facts = bank.thread.read(HOUSE, kinds=["exported/1"])
-    return [Path(str(fact.body["path"])) for fact in facts if id in _named(fact.body) and fact.body.get("path")]
+    return [(Path(str(f.body["path"])), f.body) for f in facts if id in _named(f.body) and f.body.get("path")]
 
 
 def _named(body: Mapping[str, Any]) -> Sequence[Any]:
@@ -176,12 +182,15 @@ def _said(bank: Bank, asked: Fact) -> dict[str, Any]:
     thread, now, id_ = bank.thread, bank.now(), str(asked.body["twin"])
     after = thread.checkpoint(now)
     size = int(asked.body["size"])
-    elsewhere = [path for path in _exports(bank, id_) if not _inside(thread, path)]
+    exports = _exports(bank, id_)
     body = {
         "twin": id_, "asked_by": asked.by, "asked_at": asked.true_at, "reason": str(asked.body["reason"]),
         "erased_at": now, "facts": sum(1 for _ in thread.rows(id_)), "models": _marked(thread, asked.seq),
-        "exports_deleted": [str(path) for path in _exports(bank, id_) if _inside(thread, path)],
-        "exports_elsewhere": [str(path) for path in elsewhere],
+        "exports_deleted": [str(path) for path, _ in exports if _inside(thread, path)],
+        "exports_elsewhere": [
+            {"path": str(path), "to": str(body.get("to", "")), "keys": bool(body.get("whole"))}
+            for path, body in exports if not _inside(thread, path)
+        ],
         "before": {"size": size, "root": str(asked.body["root"])},
         "after": {"size": after.size, "root": after.root, "at": after.at, "signature": after.signature},
         "growth": list(thread.prove_growth(size, after.size)),

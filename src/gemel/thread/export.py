@@ -109,14 +109,16 @@ class _Export:
         self.signed = {made.size: made for made in thread.checkpoints()}
         self.size, self.root = head(thread)
         self.tree, self.tiles = Tree(), Tiles(self._put)
-        self.entries, self.digest = 0, sha256()
+        self.entries, self.thinned, self.digest = 0, 0, sha256()
         self.seen: set[str] = set()
 
     def write(self, target: Path) -> Exported:
         """Write everything; return what it is."""
         held: dict[int, bytes] = {}
         for row in self._rows():
-            if not self.twins or row.twin in self.twins:
+            if not row.sealed:
+                self.thinned += 1
+            elif not self.twins or row.twin in self.twins:
                 self._take(row, held)
             if self.tree.size % WIDTH == 0:
                 held = self._close(held)
@@ -130,7 +132,7 @@ class _Export:
         for row in self.thread.rows():
             if self.tree.size == self.size:
                 break
-            leaf = leaf_hash(row.record)
+            leaf = leaf_hash(row.record) if row.sealed else row.leaf
             if row.seq != self.tree.size + 1 or leaf != row.leaf:
                 raise Tampered(f"{name(row.seq, row.twin, row.kind)} is not as it was written; nothing was exported")
             self.tree.add(leaf)
@@ -167,7 +169,7 @@ class _Export:
         """Write what is signed, and what a stranger needs to check it."""
         about = {
             "size": self.size, "root": self.root.hex(), "twins": sorted(self.twins) or None,
-            "entries": self.entries, "digest": self.digest.hexdigest(),
+            "entries": self.entries, "thinned": self.thinned, "digest": self.digest.hexdigest(),
         }  # fmt: skip
         public = self.thread.public_key
         self._put("checkpoint", checkpoint_note(self.size, self.root, public, self.thread.sign).encode())

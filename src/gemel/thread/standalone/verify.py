@@ -360,7 +360,7 @@ class Export:
             self.report.say(str(wrong) if str(wrong).startswith("contents") else f"checkpoint {wrong}")
             return
         self.report.size, self.report.root = checkpoint.size, checkpoint.root.hex()
-        self._level(0, self._leaves(checkpoint.size, contents["twins"] is None))
+        self._level(0, self._leaves(checkpoint.size, contents["twins"] is None and not contents.get("thinned")))
         self._end(checkpoint, contents)
 
     def _contents(self, checkpoint: Checkpoint) -> dict[str, Any]:
