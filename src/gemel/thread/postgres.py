@@ -14,7 +14,7 @@ import psycopg
 
 from gemel.errors import NotFound, Tampered, Unavailable, unknown
 from gemel.facts import Draft, Fact, Time
-from gemel.thread.bulk import shaped
+from gemel.thread.bulk import unsealed
 from gemel.thread.codec import name, prepare, unseal
 from gemel.thread.commit import GroupCommit, Ticket
 from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, S, Said, Verdict
@@ -28,7 +28,7 @@ from gemel.thread.postgres_address import parse
 from gemel.thread.postgres_inspection import verify
 from gemel.thread.postgres_link import Readers, Writer, understood
 from gemel.thread.postgres_notes import TableNotes
-from gemel.thread.postgres_query import TWINS, last_known, pages
+from gemel.thread.postgres_query import TWINS, contents, last_known, pages
 from gemel.thread.postgres_store import Identity, create, exists, head_of, identity
 from gemel.thread.postgres_tables import ROW, Db, as_row, drop_contents, scalar, text, write
 from gemel.thread.proving import growth, inclusion
@@ -332,10 +332,7 @@ class PostgresThread:
     ) -> Iterator[Fact]:
         """Yield facts in order of seq: `true_from <= true_at < true_until`, `known_at <= known_by`."""
         self._check_open()
-        last = self._size()
-        if known_by is not None:
-            last = last_known(self._ask, last, bounded(known_by, "known_by"))
-        query = asked(twin, kinds, after_seq, last, true_from, true_until, reverse)
+        query = asked(twin, kinds, after_seq, self._last(known_by), true_from, true_until, reverse)
         if query.kinds == () or within(limit) == 0:
             return iter(())
         found = (fact for page in pages(query, self._ask, min(limit or PAGE, PAGE)) for fact in self._open(page))
@@ -384,8 +381,17 @@ class PostgresThread:
         known_by: Time | None = None,
     ) -> list[Said[S]]:
         """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order."""
-        facts = self.read(twin, kinds=[kind], true_from=true_from, true_until=true_until, known_by=known_by)
-        return shaped(facts, shape)
+        self._check_open()
+        query = asked(twin, [kind], 0, self._last(known_by), true_from, true_until, False)
+        key, rows = self._keys.subject(twin), self._ask(*contents(query))
+        if rows and key is None and not self._keys.erased(twin):
+            raise Unavailable(f"{twin} cannot be read: its key is not in {self._keys.folder}")
+        return [] if key is None else unsealed(rows, twin, kind, key, shape)
+
+    def _last(self, known_by: Time | None) -> int:
+        """Return how many facts were known by some time, or are known."""
+        size = self._size()
+        return size if known_by is None else last_known(self._ask, size, bounded(known_by, "known_by"))
 
     def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
         """Yield rows in order of seq as they lie in the store, sealed, those of erased subjects too."""
@@ -395,8 +401,7 @@ class PostgresThread:
 
     def twins(self) -> list[str]:
         """Return the ids of all twins that have facts, in order, erased ones left out."""
-        found = [twin.decode() for (twin,) in self._ask(TWINS, ())]
-        return [twin for twin in found if not self._keys.erased(twin)]
+        return self._keys.living(twin.decode() for (twin,) in self._ask(TWINS, ()))
 
     # proving
 

@@ -20,8 +20,6 @@ Ask = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
 Statement = Callable[[int, int, int], tuple[str, list[object]]]
 """From the open interval of seqs and a limit to a statement and its values."""
 
-_FIRST, _LAST = -(1 << 63), (1 << 63) - 1
-
 TWINS = (
     "WITH RECURSIVE hop(twin) AS ((SELECT twin FROM fact ORDER BY twin LIMIT 1) UNION ALL"
     " SELECT (SELECT twin FROM fact WHERE twin > hop.twin ORDER BY twin LIMIT 1) FROM hop WHERE hop.twin IS NOT NULL)"
@@ -115,14 +113,24 @@ def _listed(query: Query, ask: Ask, first: int) -> Iterator[list[Row]]:
         place, size = place + size, PAGE
 
 
+def contents(query: Query) -> tuple[str, list[object]]:
+    """Return the statement, and its values, that takes what `bulk.unsealed` needs, in order of true_at and seq."""
+    seqs, values = _seqs(query)
+    columns, full = "seq, true_at, known_at, mark, nonce, sealed", "(sealed <> '') IS TRUE"
+    return f"SELECT {columns} FROM fact WHERE seq = ANY(ARRAY({seqs})) AND {full} ORDER BY true_at, seq", values
+
+
 def _seqs(query: Query) -> tuple[str, list[object]]:
-    twin = text(query.twin or "")
-    since = _FIRST if query.true_from is None else query.true_from
-    until, below = (_LAST, "<=") if query.true_until is None else (query.true_until, "<")
-    where = f"(twin, true_at) >= (%b, %s) AND (twin, true_at) {below} (%b, %s) AND seq > %s AND seq <= %s"
-    values: list[object] = [twin, since, twin, until, query.after, query.last]
-    if query.kinds is not None:
-        where, values = f"{where} AND kind = ANY(%b)", [*values, [text(kind) for kind in query.kinds]]
+    """Take seqs from `fact_when` or `fact_twin`; `IS TRUE` keeps the bounds of seq from leading anywhere else."""
+    where, values = "twin = %b AND (seq > %s AND seq <= %s) IS TRUE", list[object]()
+    for condition, value in (
+        ("true_at >= %s", query.true_from),
+        ("true_at < %s", query.true_until),
+        ("kind = ANY(%b)", None if query.kinds is None else [text(kind) for kind in query.kinds]),
+    ):
+        if value is not None:
+            where, values = f"{where} AND {condition}", [*values, value]
+    values = [text(query.twin or ""), query.after, query.last, *values]
     return f"SELECT seq FROM fact WHERE {where} ORDER BY seq {_way(query.reverse)}", values
 
 
