@@ -146,7 +146,7 @@ class Bank:
         return sorted({*self.sources, *self.sinks})
 
     def __contains__(self, id: object) -> bool:
-        return id in self._created or id in self.twins()
+        return isinstance(id, str) and self._creation(id) is not None
 
     def twins(self) -> list[str]:
         """Return the ids of all twins."""
@@ -154,12 +154,16 @@ class Bank:
 
     def created(self, id: str) -> Fact:
         """Return the fact that made the twin."""
+        found = self._creation(id)
+        if found is None:
+            raise unknown("twin", id, self.twins())
+        return found
+
+    def _creation(self, id: str) -> Fact | None:
         if id not in self._created:
-            found = next(iter(self.thread.read(id, kinds=["created/1"], limit=1)), None)
-            if found is None:
-                raise unknown("twin", id, self.twins())
-            self._created[id] = found
-        return self._created[id]
+            for found in self.thread.read(id, kinds=["created/1"], limit=1):
+                self._created[id] = found
+        return self._created.get(id)
 
     def holders(self, id: str, at: Time | None = None) -> tuple[str, ...]:
         """Return who holds the twin's keys at a moment, by default now; each of them suffices."""

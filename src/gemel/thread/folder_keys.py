@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -117,6 +117,11 @@ class FolderKeys:
         """Return whether the subject's key was destroyed."""
         id_ = subject_id(twin)
         return self._slots.buried(id_, self._try(self._slots.of, id_))
+
+    def living(self, twins: Iterable[str]) -> list[str]:
+        """Return those of many subjects that were not erased."""
+        suspects = self._try(self._slots.suspects)
+        return [twin for twin in twins if not suspects or subject_id(twin) not in suspects or not self.erased(twin)]
 
     def create(self, twins: Collection[str]) -> None:
         """Make a key, durably, for each of some subjects that have none."""

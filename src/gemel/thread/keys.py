@@ -7,7 +7,7 @@ they are or wrapped by a master key (`wrapping`); `key_stores` finds the right o
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
 from typing import Protocol
 
@@ -87,6 +87,10 @@ class Keys(Protocol):
         """Return whether the subject's key was destroyed."""
         ...
 
+    def living(self, twins: Iterable[str]) -> list[str]:
+        """Return those of many subjects that were not erased."""
+        ...
+
     def create(self, twins: Collection[str]) -> None:
         """Make a key, durably, for each of some subjects that have none."""
         ...
@@ -138,6 +142,10 @@ class MemoryKeys:
     def erased(self, twin: str) -> bool:
         """Return whether the subject's key was destroyed."""
         return self._keys.get(twin, ...) is None
+
+    def living(self, twins: Iterable[str]) -> list[str]:
+        """Return those of many subjects that were not erased."""
+        return [twin for twin in twins if not self.erased(twin)]
 
     def create(self, twins: Collection[str]) -> None:
         """Make a key for each of some subjects that have none."""

@@ -91,9 +91,9 @@ class Slots:
 
     def _bury_the_rest(self) -> None:
         """Finish what a crash cut short: one tombstone is enough to know."""
-        for id_ in self._places:
+        for id_ in [id_ for id_, places in self._places.items() if len(places) > 1]:
             slots = self.of(id_)
-            if len(slots) > 1 and self.buried(id_, slots) and {*slots} != {self._tombstone(id_)}:
+            if self.buried(id_, slots) and {*slots} != {self._tombstone(id_)}:
                 self.bury(id_)
 
     def buried(self, id_: bytes, slots: Sequence[bytes]) -> bool:
@@ -103,6 +103,18 @@ class Slots:
     def marked(self, slots: Sequence[bytes]) -> bool:
         """Return whether any slot says that it is a tombstone, be it damaged or whole."""
         return any(slot[32:HEAD] == _BURIED for slot in slots)
+
+    def suspects(self) -> set[bytes]:
+        """Return the ids of all slots that say they are tombstones, be they damaged or whole."""
+        if self.readonly:
+            self.refresh()
+        found, place = set[bytes](), 0
+        while self._fd >= 0 and len(block := os.pread(self._fd, self.size * 4096, place)) >= self.size:
+            states, at = block[32 :: self.size], -1
+            while (at := states.find(_BURIED, at + 1)) >= 0:
+                found.add(block[at * self.size : at * self.size + 32])
+            place += len(block) - len(block) % self.size
+        return found
 
     def kept(self, slot: bytes) -> bytes | None:
         """Return what a slot keeps, or None if it is damaged."""

@@ -384,7 +384,7 @@ class SqliteThread:
             " SELECT twin FROM hop WHERE twin IS NOT NULL",
             (),
         )
-        return [twin for (twin,) in rows if isinstance(twin, str) and not self._keys.erased(twin)]
+        return self._keys.living(twin for (twin,) in rows if isinstance(twin, str))
 
     # proving
 
