@@ -18,7 +18,7 @@ from gemel.bank.beliefs import Tell, quiet
 from gemel.bank.statistics import COLUMNS, SUMMARISED, Part, merged, part_of, parts_in
 from gemel.errors import BadInput, Refused, unknown
 from gemel.facts import DAY, HOUR, HOUSE, MINUTE, Draft, Fact, Time
-from gemel.thread.thinning import THINNED, cover_of, covering, rows_of
+from gemel.thread.thinning import FIRST, THINNED, cover_of, covering, rows_of
 
 if TYPE_CHECKING:
     from gemel.bank.bank import Bank
@@ -116,7 +116,7 @@ def thin(bank: Bank, id: str, by: str, *, dry_run: bool = False, tell: Tell = qu
     if id not in bank:
         raise unknown("twin", id, bank.twins())
     asked = policies(bank, id)
-    evidence = frozenset(_evidence(bank, id)) if asked else frozenset[int]()
+    evidence = frozenset([FIRST, *_evidence(bank, id)]) if asked else frozenset[int]()
     done = []
     for i, one in enumerate(asked):
         for level, lasts, into in one.steps():

@@ -20,6 +20,7 @@ from gemel.thread.contract import Thread
 from gemel.thread.row import Row
 
 THINNED = "thinned/1"
+FIRST = 1
 _MARK = 8
 
 
@@ -75,6 +76,8 @@ def cover_of(fact: Fact) -> Cover:
     try:
         found, marks = list(_seqs(seqs)), bytes.fromhex(str(clear))
         cut = [marks[i : i + _MARK] for i in range(0, len(marks), _MARK)]
+        if FIRST in found:
+            raise BadInput(f"fact {FIRST} of a store is never thinned: size and root of the tree are found from it")
         return Cover(twin, dict(zip(found, cut, strict=True)))
     except (TypeError, ValueError):
         raise BadInput(f"{name(fact.seq, fact.twin, fact.kind)} cannot be read as what was thinned") from None
