@@ -104,7 +104,9 @@ _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "granted/1": _granted,
     "entrusted/1": _entrusted,
     "dismissed/1": lambda fact, _: f"{fact.body['holder']} does not hold the keys any more",
-    "broke_glass/1": lambda fact, _: f"{fact.by} broke the glass until {iso(fact.body['until'])}: {fact.body['reason']}",
+    "broke_glass/1": lambda fact, _: (
+        f"{fact.by} broke the glass until {iso(fact.body['until'])}: {fact.body['reason']}"
+    ),
     "studied/1": lambda fact, _: f"{fact.by} let {fact.body['twin']} learn from this twin",
     "marked/1": lambda fact, _: f"{fact.body['model']} is not used any more: {fact.body['why']}",
     "revoked/1": lambda fact, _: f"Grant {fact.body['grant']} taken back",
