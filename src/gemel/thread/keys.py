@@ -60,13 +60,17 @@ class SubjectKey:
         return self._marking.digest(key.encode())[:16]
 
 
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+
+
 class Hmac:
     """HMAC-SHA-256 (RFC 2104) under one key of at most 64 bytes, whose two pads are hashed once."""
 
     __slots__ = ("_inner", "_outer")
 
     def __init__(self, key: bytes) -> None:
-        self._inner, self._outer = (sha256(bytes(byte ^ pad for byte in key.ljust(64, b"\0"))) for pad in (0x36, 0x5C))
+        padded = key.ljust(64, b"\0")
+        self._inner, self._outer = sha256(padded.translate(_INNER)), sha256(padded.translate(_OUTER))
 
     def digest(self, message: bytes) -> bytes:
         """Return the 32 bytes."""
