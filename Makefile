@@ -9,9 +9,11 @@ PAGE   := src/gemel/server/static/index.html
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 CONSOLE := $(shell find console/src console/*.html console/*.ts console/*.js console/package.json 2>/dev/null)
 
+POSTGRES := $(or $(lastword $(wildcard /usr/lib/postgresql/*/bin/initdb)),postgresql)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench docs types constraints install clean
+.PHONY: help run test check format bench docs types constraints install clean postgresql
 
 help: ## say what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,7 +21,7 @@ help: ## say what can be made
 run: .venv/.installed $(PAGE) ## install, build the console, and live with Lily's twin on http://127.0.0.1:8642
 	$(BIN)/gemel demo $(ARGS)
 
-test: .venv/.installed $(PAGE) /usr/bin/chromium ## install (chromium too), run every test, then check every file
+test: .venv/.installed $(PAGE) /usr/bin/chromium $(POSTGRES) ## install (Chromium, PostgreSQL too), run every test, check every file
 	$(BIN)/python -m pytest --durations=15 $(ARGS)
 	$(MAKE) --no-print-directory check
 
@@ -71,3 +73,6 @@ $(PAGE): console/node_modules/.installed $(CONSOLE)
 
 /usr/bin/chromium:
 	.ci/debian chromium
+
+postgresql:
+	@command -v initdb >/dev/null || .ci/debian postgresql

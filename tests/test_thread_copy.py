@@ -96,7 +96,7 @@ drafts = st.builds(
 def test_facts_that_went_to_postgresql_and_back_are_the_same(new: Stores) -> None:
     """Whatever names, times and bodies they have: SQLite to PostgreSQL to SQLite is exact."""
 
-    @settings(max_examples=15)
+    @settings(max_examples=8)
     @given(appends=st.lists(st.lists(drafts, min_size=1, max_size=5), max_size=4), now=st.integers(0, 1 << 50))
     def same(appends: list[list[Draft]], now: int) -> None:
         first, second, third = new("sqlite"), new("postgresql"), new("sqlite")

@@ -29,22 +29,12 @@ keys = typer.Typer(no_args_is_help=True, help="The keys of a store: backup, rest
 @contextmanager
 def _held(store: str) -> Iterator[FolderKeys]:
     """Return the keys of a store that nobody else writes to meanwhile."""
-    from gemel.thread.key_stores import open_keys
-    from gemel.thread.lock import StoreLock
-    from gemel.thread.tables import FILE
+    from gemel.thread.opening import locked_keys, shown, store_exists
 
-    folder = Path(store)
-    if not (folder / FILE).exists():
-        raise NotFound(f"no store at {store}; --store or GEMEL_STORE names another")
-    lock = StoreLock(folder)
-    try:
-        found = open_keys(None, folder / "keys")
-        try:
-            yield found
-        finally:
-            found.close()
-    finally:
-        lock.close()
+    if not store_exists(store):
+        raise NotFound(f"no store at {shown(store)}; --store or GEMEL_STORE names another")
+    with locked_keys(store) as found:
+        yield found
 
 
 def _passphrase(file: Path | None, *, twice: bool) -> str:

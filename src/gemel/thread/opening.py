@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemel.errors import BadInput
 from gemel.thread import inspection
 from gemel.thread.contract import Verdict
+from gemel.thread.folder_keys import FolderKeys
+from gemel.thread.key_stores import open_keys
+from gemel.thread.lock import StoreLock
 from gemel.thread.memory import MemoryThread
 from gemel.thread.sqlite import SqliteThread
 from gemel.thread.tables import FILE
@@ -52,6 +57,21 @@ def store_exists(where: str | Path) -> bool:
 
         return found(parse(address))
     return (_folder(address) / FILE).exists()
+
+
+@contextmanager
+def locked_keys(where: str | Path) -> Iterator[FolderKeys]:
+    """Lend the keys of a store that nobody else writes to meanwhile."""
+    address = str(where)
+    if is_postgres(address):
+        from gemel.thread.postgres_store import locked_keys as locked
+
+        with locked(address) as keys:
+            yield keys
+        return
+    folder = _folder(address)
+    with closing(StoreLock(folder)), closing(open_keys(None, folder / "keys")) as keys:
+        yield keys
 
 
 def shown(where: str | Path) -> str:

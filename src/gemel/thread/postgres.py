@@ -144,7 +144,7 @@ class PostgresThread:
         self._closed = True
         self._readers.close()
         if self._writer is not None:
-            self._writer.drop()
+            self._writer.close()
         keys = self._own_keys or getattr(self, "_keys", None)
         if keys is not None:
             keys.close()
@@ -228,7 +228,7 @@ class PostgresThread:
                 raise
             self._find_out(writer, entry)
         except BaseException:
-            writer.drop()
+            writer.close()
             self._doubtful = entry
             raise
 
@@ -244,7 +244,7 @@ class PostgresThread:
                 return
             except (psycopg.OperationalError, Unavailable) as error:
                 why = error
-        writer.drop()
+        writer.close()
         self._doubtful = entry
         raise Unavailable(
             f"the connection broke while {_span(entry)} were on their way, and whether they are stored cannot be known yet"
@@ -314,7 +314,9 @@ class PostgresThread:
         with self._readers.one() as db:
             return db.execute(statement, values, binary=True).fetchall()
 
-    def _size(self) -> int:
+    @property
+    def size(self) -> int:
+        """Return how many facts are durable: the place of the last one."""
         head = self._head
         return head.size if head is not None else int(self._ask("SELECT size FROM tree", ())[0][0])
 
@@ -358,7 +360,7 @@ class PostgresThread:
     def _row(self, seq: int) -> Row:
         found = self._ask(f"SELECT {ROW} FROM fact WHERE seq = %s", (seq,)) if 0 < seq < 1 << 63 else []
         if not found:
-            raise NotFound(f"no fact {seq}; the thread has {self._size()} facts")
+            raise NotFound(f"no fact {seq}; the thread has {self.size} facts")
         return as_row(found[0])
 
     def get(self, seq: int) -> Fact:
@@ -390,13 +392,13 @@ class PostgresThread:
 
     def _last(self, known_by: Time | None) -> int:
         """Return how many facts were known by some time, or are known."""
-        size = self._size()
+        size = self.size
         return size if known_by is None else last_known(self._ask, size, bounded(known_by, "known_by"))
 
     def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
         """Yield rows in order of seq as they lie in the store, sealed, those of erased subjects too."""
         self._check_open()
-        query = asked(twin, None, after_seq, self._size(), None, None, False)
+        query = asked(twin, None, after_seq, self.size, None, None, False)
         return (row for page in pages(query, self._ask) for row in page)
 
     def twins(self) -> list[str]:
@@ -451,11 +453,11 @@ class PostgresThread:
 
     def prove(self, seq: int, size: int | None = None) -> Inclusion:
         """Return the proof that a fact, erased or not, is among the first *size* (all)."""
-        return inclusion(seq, size, self._size(), self._row, self._perfect)
+        return inclusion(seq, size, self.size, self._row, self._perfect)
 
     def prove_growth(self, first: int, second: int | None = None) -> tuple[str, ...]:
         """Return the path that shows the first *second* (all) facts to begin with the first *first*."""
-        return growth(first, second, self._size(), self._perfect)
+        return growth(first, second, self.size, self._perfect)
 
     def _perfect(self, level: int, place: int) -> bytes:
         if level >= KEPT_LEVEL:

@@ -173,7 +173,7 @@ class Writer:
 
     def connect(self) -> None:
         """Connect and take the lock, or raise `Unavailable` naming who has it."""
-        self.drop()
+        self.close()
         db = connect(self._address, readonly=False)
         try:
             with understood(self._address):
@@ -202,8 +202,8 @@ class Writer:
             f"the store {self._address.shown} is held by {called}; stop that first, or, if it is a server, ask it over HTTP"
         )
 
-    def drop(self) -> None:
-        """Let go of the connection, and so of the lock."""
+    def close(self) -> None:
+        """Let go of the connection, and so of the lock; `connect` may come after."""
         if self._db is not None:
             self._db.close()
             self._db = None

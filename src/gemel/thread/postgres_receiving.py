@@ -22,14 +22,10 @@ _SET = "INSERT INTO meta VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value 
 def receive_in_schema(where: str, public_key: str) -> Iterator[Place]:
     """Lend the schema, made if need be, as the place for a copy of the store with that key."""
     address = parse(where)
-    writer = Writer(address)
-    try:
-        with understood(address):
-            id_ = _marked(writer.db, address, public_key)
-            with closing(address.open_keys(id_)) as keys:
-                yield _SchemaPlace(writer.db, address, keys)
-    finally:
-        writer.drop()
+    with closing(Writer(address)) as writer, understood(address):
+        id_ = _marked(writer.db, address, public_key)
+        with closing(address.open_keys(id_)) as keys:
+            yield _SchemaPlace(writer.db, address, keys)
 
 
 def _marked(db: Db, address: Address, public_key: str) -> str:

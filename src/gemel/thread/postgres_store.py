@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from psycopg import errors, sql
 
-from gemel.errors import Tampered, Unavailable
+from gemel.errors import NotFound, Tampered, Unavailable
+from gemel.thread.folder_keys import FolderKeys
 from gemel.thread.ledger import Head
-from gemel.thread.postgres_address import Address
-from gemel.thread.postgres_link import connect, understood
+from gemel.thread.postgres_address import Address, parse
+from gemel.thread.postgres_link import Writer, connect, understood
 from gemel.thread.postgres_tables import SCHEMA, Db, scalar
 from gemel.thread.receiving import HINT, UNFINISHED
 
@@ -39,6 +42,19 @@ def found(address: Address) -> bool:
     """Return whether there is a store at an address; raise `Unavailable` where its server is out of reach."""
     with understood(address), connect(address, readonly=True) as db:
         return exists(db, address)
+
+
+@contextmanager
+def locked_keys(where: str) -> Iterator[FolderKeys]:
+    """Lend the keys of a store that nobody else writes to meanwhile."""
+    address = parse(where)
+    with closing(Writer(address)) as writer:
+        with understood(address):
+            if not exists(writer.db, address):
+                raise NotFound(f"no store in {address.shown}: there is no such schema")
+            found = identity(writer.db, address)
+        with closing(address.open_keys(found.id)) as keys:
+            yield keys
 
 
 def create(db: Db, address: Address, made: Identity, **more: str) -> None:
