@@ -14,15 +14,19 @@ class Tail:
 
     def __init__(self, thread: Thread, kinds: Collection[str]) -> None:
         self._thread, self._kinds = thread, frozenset(kinds)
-        self._held: dict[str, list[Fact]] = {}
+        self._held: dict[str, tuple[int, tuple[Fact, ...]]] = {}
         self._lock = threading.Lock()
 
     def of(self, twin: str) -> tuple[Fact, ...]:
-        """Return the twin's facts of these kinds, in order."""
+        """Return the twin's facts of these kinds, in order; nothing is read where the thread has not grown."""
+        size = self._thread.size
         with self._lock:
-            held = self._held.setdefault(twin, [])
-            held.extend(self._thread.read(twin, kinds=self._kinds, after_seq=held[-1].seq if held else 0))
-            return tuple(held)
+            seen, held = self._held.get(twin, (-1, ()))
+            if seen != size:
+                after = held[-1].seq if held else 0
+                held = (*held, *self._thread.read(twin, kinds=self._kinds, after_seq=after))
+                self._held[twin] = size, held
+            return held
 
     def forget(self, twin: str) -> None:
         """Forget what was read of the twin."""

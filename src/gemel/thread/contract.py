@@ -87,6 +87,11 @@ class Thread(Protocol):
         """Yield facts in order of seq: `true_from <= true_at < true_until`, `known_at <= known_by`."""
         ...
 
+    @property
+    def size(self) -> int:
+        """Return how many facts are durable: the place of the last one."""
+        ...
+
     def get(self, seq: int) -> Fact:
         """Return one fact, or raise `NotFound`."""
         ...

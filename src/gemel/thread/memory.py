@@ -123,6 +123,11 @@ class MemoryThread:
         """Return what was kept last under that name, or None."""
         return opened(self._notes.get(twin, name), self._keys.subject(twin), twin, name)
 
+    @property
+    def size(self) -> int:
+        """Return how many facts there are: the place of the last one."""
+        return self._head.size
+
     def read(
         self,
         twin: str | None = None,

@@ -291,7 +291,9 @@ class SqliteThread:
         with self._reader() as db:
             return db.execute(statement, tuple(values)).fetchall()
 
-    def _size(self) -> int:
+    @property
+    def size(self) -> int:
+        """Return how many facts are durable: the place of the last one."""
         head = self._head
         return head.size if head is not None else int(str(self._ask("SELECT size FROM tree", ())[0][0]))
 
@@ -335,7 +337,7 @@ class SqliteThread:
     def _row(self, seq: int) -> Row:
         found = self._ask(f"SELECT {ROW} FROM fact WHERE rowid = ?", (seq,)) if 0 < seq < 1 << 63 else []
         if not found:
-            raise NotFound(f"no fact {seq}; the thread has {self._size()} facts")
+            raise NotFound(f"no fact {seq}; the thread has {self.size} facts")
         return Row(*found[0])  # type: ignore[arg-type]  # columns of ROW
 
     def get(self, seq: int) -> Fact:
@@ -365,7 +367,7 @@ class SqliteThread:
 
     def _last(self, known_by: Time | None) -> int:
         """Return how many facts were known by some time, or are known."""
-        size = self._size()
+        size = self.size
         if known_by is None:
             return size
         with self._reader() as db:
@@ -373,7 +375,7 @@ class SqliteThread:
 
     def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
         """Yield rows in order of seq as they lie in the store, sealed, those of erased subjects too."""
-        query = asked(twin, None, after_seq, self._size(), None, None, False)
+        query = asked(twin, None, after_seq, self.size, None, None, False)
         return (row for page in pages(query, self._ask) for row in page)
 
     def twins(self) -> list[str]:
@@ -430,11 +432,11 @@ class SqliteThread:
 
     def prove(self, seq: int, size: int | None = None) -> Inclusion:
         """Return the proof that a fact, erased or not, is among the first *size* (all)."""
-        return inclusion(seq, size, self._size(), self._row, self._perfect)
+        return inclusion(seq, size, self.size, self._row, self._perfect)
 
     def prove_growth(self, first: int, second: int | None = None) -> tuple[str, ...]:
         """Return the path that shows the first *second* (all) facts to begin with the first *first*."""
-        return growth(first, second, self._size(), self._perfect)
+        return growth(first, second, self.size, self._perfect)
 
     def _perfect(self, level: int, place: int) -> bytes:
         if level >= KEPT_LEVEL:
