@@ -18,6 +18,7 @@ import pytest
 import tank
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postgres import Server
 from typer.testing import CliRunner
 
 from gemel.bank import Bank, Foresight, erasure, holds, memory
@@ -47,10 +48,10 @@ def lived_in(where: str | Path) -> Bank:
     return bank
 
 
-@pytest.fixture(params=["memory", "folder"])
-def bank(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bank]:
+@pytest.fixture
+def bank(store: str) -> Iterator[Bank]:
     """Return such a bank on each back end."""
-    with lived_in("memory:" if request.param == "memory" else tmp_path / "store") as made:
+    with lived_in(store) as made:
         yield made
 
 
@@ -319,6 +320,25 @@ def test_a_scan_of_every_file_finds_none_of_her(
         assert list((folder / "notes").glob("*/*")) == []
     assert found(folder, [*wanted, hers]) == []
     assert verify_store(folder).problems == ()
+
+
+def test_a_scan_of_the_server_finds_none_of_her(postgres: Server, tmp_path: Path) -> None:
+    """PostgreSQL's tables, indices, write-ahead log and server log: what she said was never there, nor any key."""
+    needles = [f"needle{word}{NOW}" for word in ("body", "by", "key", "attribute", "note")]
+    body, by, key, attribute, note = needles
+    with tank.bank(postgres.address(tmp_path), NOW) as bank:
+        bank.create("tank", "lily", by="sarah", attributes={attribute: 1.0})
+        bank.append([Draft("lily", "observed/1", {"name": body, "value": 1.0, "key": key}, NOW, by, key=key)])
+        bank.thread.keep("lily", "belief", note.encode())
+        keys = [bytes(secret) for secret in bank.thread.secrets("lily")]
+        bank.erase("lily", by="sarah", reason="she asked")
+        assert bank.thread.verify().problems == ()
+    postgres.restart()
+    files = [path for path in (*postgres.folder.rglob("*"), *tmp_path.rglob("*")) if path.is_file()]
+    wanted = [*(word.encode() for word in needles), *keys]
+    assert len(files) > 100
+    assert [str(path) for path in files if any(one in path.read_bytes() for one in wanted)] == []
+    assert any(b"observed/1" in path.read_bytes() for path in files)
 
 
 def found(folder: Path, wanted: list[bytes]) -> list[str]:

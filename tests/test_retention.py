@@ -63,10 +63,10 @@ def clock(bank: Bank, now: Time) -> None:
     bank.now.now = now  # type: ignore[attr-defined]  # a clock of the test
 
 
-@pytest.fixture(params=["memory", "folder"])
-def bank(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bank]:
+@pytest.fixture
+def bank(store: str) -> Iterator[Bank]:
     """Return such a bank on each back end."""
-    with lived_in("memory:" if request.param == "memory" else tmp_path / "store") as made:
+    with lived_in(store) as made:
         retention.keep(made, "lily", "sarah", "gauge", KEEPS)
         yield made
 
