@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import operator
 import threading
@@ -318,6 +320,43 @@ def test_a_cursor_serves_the_question_it_was_made_for() -> None:
     for by, asked in (("rae", "batch"), ("sam", "*")):
         with pytest.raises(BadInput, match="another question"):
             bank.search(asked, by=by, purpose="care", limit=1, cursor=cursor)
+
+
+PIECES = st.sampled_from(
+    ["batch", "*", "actor", "[", "]", "temperature", ">", "=", "..", "3", "1e999", "m**9**9", "degC", ",", " ", "~on_board+",
+     "silent>", "9e99 h", "5 **9", "id~", "seen<", "2026-01-01", "\u00e9", "\ud800"]
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(
+    st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=12).map("".join)),
+    st.text(max_size=30),
+    st.text(max_size=12),
+)
+def test_whatever_is_asked_is_answered_or_said_to_be_wrong(asked: str, cursor: str, sort: str) -> None:
+    """No text makes a search fail in another way, nor take for ever."""
+    for options in ({}, {"cursor": cursor}, {"sort": sort}):
+        with contextlib.suppress(BadInput):
+            BANK.search(asked, by="sam", purpose="care", **options)
+
+
+BANK = make()
+
+
+def test_a_cursor_of_any_content_is_answered_or_said_to_be_wrong() -> None:
+    """Deep, huge and strange ones too."""
+    inner = [
+        "[" * 3000 + "]" * 3000,
+        '["k", 1e999, "a"]',
+        '["k", ' + "9" * 5000 + ', "a"]',
+        "[]",
+        '["k", NaN, "a"]',
+        "{}",
+    ]
+    for text in inner:
+        with pytest.raises(BadInput):
+            BANK.search("batch", by="sam", purpose="care", cursor=base64.urlsafe_b64encode(text.encode()).decode())
 
 
 WORDS = st.sampled_from(["temperature>3", "weight<=2 kg", "alert=none", "id~a", "silent>2 h"])

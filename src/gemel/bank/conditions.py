@@ -20,7 +20,13 @@ COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 _FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*)")
+_UNIT = re.compile(r"(1/)?[A-Za-zµ°%_]+(\^?-?[1-9])?([/* ·][A-Za-zµ°%_]+(\^?-?[1-9])?)*")
+"""Units that anybody may write; what is behind it computes powers, of which some take for ever."""
+
 _RANGE = re.compile(r"(.+?)\.\.(.+)")
+
+LONGEST = 1e9
+"""Of whatever unit, nobody asks for a longer time."""
 
 OWN = ("id", "seen", "silent", "alert")
 """What can be asked of every twin, whatever its type."""
@@ -78,7 +84,14 @@ def _number(text: str, port: Signal, name: str) -> float:
     found = _NUMBER.fullmatch(text.strip())
     if found is None:
         raise BadInput(f"{text!r} is not a number, with or without a unit, to compare {name} with", field=name)
-    return port.convert(float(found[1]), found[2]) if found[2] else float(found[1])
+    unit = found[2] or port.unit
+    return float(found[1]) if unit == port.unit else port.convert(float(found[1]), _readable(unit, port, name))
+
+
+def _readable(unit: str, port: Signal, name: str) -> str:
+    if unit not in port.accepts and (len(unit) > 40 or not _UNIT.fullmatch(unit)):
+        raise BadInput(f"{unit[:40]!r} is not a unit, such as {port.unit}", field=name)
+    return unit
 
 
 def _has_unit(text: str) -> bool:
@@ -119,4 +132,7 @@ def _seen(condition: Condition, now: Time) -> Test:
 
 def _silent(condition: Condition, now: Time) -> Test:
     how = _FLIPPED[_comparing(condition, (">", ">=", "<", "<="))]
+    found = _NUMBER.fullmatch(condition.value)
+    if found is None or not found[2].isalpha() or not float(found[1]) < LONGEST:
+        raise BadInput(f"{condition.value!r} is not a length of time, such as 15 min or 2 h", field="silent")
     return Test("silent", "silent", how, now - duration(condition.value), ALL)

@@ -20,6 +20,9 @@ ANY = "*"
 ACTOR = "actor"
 """The type of a name at an end of a relation that is no twin of the bank: a person or a stream."""
 
+MOST = 16
+"""Relations that one query may follow."""
+
 WORD = re.compile(r"[A-Za-z][\w.-]*")
 RELATION = re.compile(r"[a-z][a-z0-9_]{0,63}")
 OPERATORS = (">=", "<=", "!=", "=", ">", "<", "~")
@@ -82,6 +85,8 @@ class Query:
     def __post_init__(self) -> None:
         if not self.steps or len(self.steps) != len(self.hops) + 1:
             raise BadInput(f"{len(self.hops)} relations do not join {len(self.steps)} steps")
+        if len(self.hops) > MOST:
+            raise BadInput(f"{len(self.hops)} relations are too many; {MOST} may follow each other")
         if self.steps[0].type == ACTOR and not self.hops:
             raise BadInput(
                 "actors are found by a relation, as in 'actor cares_for person'; on their own they are no twins"

@@ -104,9 +104,10 @@ def _opened(cursor: str | None, key: str) -> Place | None:
         return None
     try:
         made_for, value, name = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, TypeError, binascii.Error):
+        value = None if value is None else float(value)
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
         raise BadInput(f"{cursor!r:.40} is not a cursor; ask again from the beginning", field="cursor") from None
-    if made_for != key or not isinstance(name, str) or not isinstance(value, (int, float, type(None))):
+    if made_for != key or not isinstance(name, str):
         raise BadInput("the cursor was made for another question; ask again from the beginning", field="cursor")
     return value, name
 
