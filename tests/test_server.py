@@ -154,6 +154,18 @@ def test_why_leads_down_to_the_readings(client: Client, world: World) -> None:
     assert any(cause.text.startswith("Glucose 1") for cause in forecast.causes if cause.kind == "observed/1")
 
 
+def test_a_refused_fact_does_not_tell_what_it_is_about(client: Client, world: World) -> None:
+    """Neither a dose, nor who looked at the glucose that one may see oneself: found by trying numbers."""
+    world.lily.grant(to="dr-lee", purpose=CARE, read="glucose")
+    door = client("dr-lee", CARE)
+    door.get("/api/twins/lily/view")
+    [dose] = world.facts("acted/1")
+    look = next(f for f in world.facts("accessed/1") if f.body["signal"] == "glucose")
+    for fact in (dose, look):
+        message = fails(door.get(f"/api/twins/lily/why/{fact.seq}"), 403, "refused")
+        assert message == f"dr-lee may not read fact {fact.seq} of lily"
+
+
 def test_the_belief_is_told_by_its_digest(client: Client) -> None:
     """The same twice, another after a reading."""
     door = client()

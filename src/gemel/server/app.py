@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from fastapi.telemetry import TelemetryConfig
 
 from gemel.bank import Bank
 from gemel.errors import NotFound
 from gemel.loop import Loop
-from gemel.server import deciding, document, errors, events, feeding, live, login, looking
+from gemel.server import deciding, document, errors, events, feeding, live, login, looking, search, tokens
 from gemel.server.asker import Entry
 from gemel.server.desk import Desk
 from gemel.server.door import Door
@@ -31,6 +32,15 @@ from gemel.server.tags import Tagged
 from gemel.server.tracing import Traced
 
 STATIC = Path(__file__).parent / "static"
+SILENT: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own spans bear addresses with the names of twins in them; `tracing` makes ours."""
+
 NOT_BUILT = """<!doctype html><meta charset=utf-8><title>Gemel</title>
 <h1>The console is not built</h1>
 <p>The server runs; its API is under <a href=/api/openapi.json>/api</a>. To build the page, with Node.js installed:</p>
@@ -79,7 +89,7 @@ def create_app(bank: Bank, loop: Loop, access: Access, *, speed: float = 1.0, co
 
     app = FastAPI(
         title="Gemel", version=version("gemel"), lifespan=lifespan, docs_url=None, redoc_url=None,
-        openapi_url="/api/openapi.json",
+        openapi_url="/api/openapi.json", telemetry=SILENT,
     )  # fmt: skip
     app.state.desk, app.state.porter = desk, login.Porter(entry, access.holder, access.url, access.used)
     app.add_middleware(Tagged, desk=desk)
@@ -90,7 +100,7 @@ def create_app(bank: Bank, loop: Loop, access: Access, *, speed: float = 1.0, co
     app.add_middleware(Counted, figures=desk.figures)
     app.add_middleware(Traced, tracer=desk.tracer)
     errors.install(app)
-    for noun in (looking, deciding, feeding, events, login, live):
+    for noun in (looking, deciding, feeding, events, login, tokens, search, live):
         app.include_router(noun.routes)
     _figures(app, desk)
     document.install(app)

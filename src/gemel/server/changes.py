@@ -6,6 +6,9 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter
+from collections.abc import Iterable
+
+Waiting = tuple[asyncio.AbstractEventLoop, asyncio.Event, str]
 
 
 class Changes:
@@ -13,28 +16,27 @@ class Changes:
 
     def __init__(self) -> None:
         self._versions: Counter[str] = Counter()
-        self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event, str]] = set()
+        self._all = 0
+        self._waiting: set[Waiting] = set()
         self._lock = threading.Lock()
 
     def version(self, twin: str) -> int:
         """Return how often the twin has changed."""
-        return self._versions[twin]
+        return self._versions[twin] + self._all
 
     def mark(self, twin: str) -> None:
         """Say that something about *twin* is new."""
         with self._lock:
             self._versions[twin] += 1
             waiting = [entry for entry in self._waiting if entry[2] == twin]
-        for loop, event, _ in waiting:
-            with contextlib.suppress(RuntimeError):  # its loop has closed
-                loop.call_soon_threadsafe(event.set)
+        _wake(waiting)
 
     def mark_all(self) -> None:
         """Say that something about every twin may be new."""
         with self._lock:
-            names = {*self._versions, *(twin for _, _, twin in self._waiting)}
-        for twin in names:
-            self.mark(twin)
+            self._all += 1
+            waiting = list(self._waiting)
+        _wake(waiting)
 
     async def after(self, twin: str, version: int, patience_s: float) -> int:
         """Return the version once it is not *version* any more, or after *patience_s*."""
@@ -43,11 +45,17 @@ class Changes:
         with self._lock:
             self._waiting.add(entry)
         try:
-            if self._versions[twin] == version:
+            if self.version(twin) == version:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(patience_s):
                         await event.wait()
-            return self._versions[twin]
+            return self.version(twin)
         finally:
             with self._lock:
                 self._waiting.discard(entry)
+
+
+def _wake(waiting: Iterable[Waiting]) -> None:
+    for loop, event, _ in waiting:
+        with contextlib.suppress(RuntimeError):  # its loop has closed
+            loop.call_soon_threadsafe(event.set)

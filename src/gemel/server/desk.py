@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from fastapi import Depends, Path
@@ -35,6 +35,7 @@ class Desk:
 
     def __init__(self, bank: Bank, loop: Loop, entry: Entry, speed: float, demo: bool) -> None:
         self.bank, self.loop, self.entry, self.speed, self.demo = bank, loop, entry, speed, demo
+        self.closed = False
         self.forks, self.changes, self.figures, self.tracer = Forks(), Changes(), Figures(), Tracer(bank)
         bank.forgetting.append(self.forks.forget)
 
@@ -72,6 +73,12 @@ class Desk:
         with self.tracer.step("gate", twin):
             return self.bank.find(twin, by=asker.actor, purpose=asker.purpose)
 
+    def admit(self, asker: Asker, twin: str, names: Iterable[str]) -> None:
+        """Raise unless the asker may write all of *names*: before anything is said of what the twin has."""
+        with self.tracer.step("gate", twin):
+            for name in sorted(set(names)):
+                self.bank.gate.require(asker.actor, "write", twin, name, asker.purpose)
+
     def view(self, asker: Asker, twin: str, hours: float) -> s.View:
         """Return the view of a twin."""
         seen = self.seen(asker, twin)
@@ -105,6 +112,11 @@ class Desk:
             self.changes.mark_all()
         else:
             self.changes.mark(twin)
+
+    def close(self) -> None:
+        """Let streams end: the server stops."""
+        self.closed = True
+        self.changes.mark_all()
 
 
 def desk_of(asked: HTTPConnection) -> Desk:

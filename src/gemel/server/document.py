@@ -110,7 +110,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation["security"] = [{}, {"token": []}, {"cookie": []}]
     else:
         parameters.append(PURPOSE)
-    if method != "get" and not path.startswith(("/api/login", "/api/logout")):
+    if method != "get" and not path.startswith(("/api/login", "/api/logout", "/api/tokens")):
         parameters.append(KEY)
     good = next(responses[code] for code in responses if code.startswith("2"))
     good.setdefault("headers", {}).update(LIMITS)

@@ -11,25 +11,18 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from gemel.bank import Bank
-from gemel.consent import ALL
-from gemel.errors import BadInput, GemelError, Refused
-from gemel.facts import HOUSE, Fact, iso, time_of
+from gemel.errors import BadInput, GemelError
+from gemel.facts import Fact, iso, time_of
 from gemel.server import feed
 from gemel.server.asker import Asker
 from gemel.server.desk import ANY, At, By, Desk
 from gemel.server.door import still
 from gemel.server.errors import Turned
+from gemel.server.facts import may_read
 from gemel.streams import Item, Place, checked
 
 ONE, MANY = "application/cloudevents+json", "application/cloudevents-batch+json"
 STREAM = "text/event-stream"
-OF_A_SIGNAL = ("observed/1", "acted/1", "retracted/1", "forecast/1", "outcome/1")
-"""Kinds that are about the one signal or lever they name; any other is opened by a right to read all."""
-
-OUT = (*OF_A_SIGNAL, "alert/1", "proposed/1", "decided/1", "sent/1", "delivered/1", "failed/1")
-"""Kinds that are told as events: what happens to a twin, not who looked at it or may."""
-
 TYPE = "gemel.{}.v{}"
 IN = {"gemel.observed.v1", "gemel.acted.v1"}
 MOST, LOOK = 1000, 500
@@ -104,7 +97,7 @@ async def take(asked: Request, desk: At, asker: By) -> feed.Recorded:
     """Write readings and doses that come as CloudEvents: one (structured or binary mode) or a batch, all or none."""
     events = _read(asked.headers, await asked.body())
     new, known = await asyncio.to_thread(_write, desk, asker, events)
-    return feed.Recorded(new=new, known=known)
+    return feed.recorded(new, known)
 
 
 def _read(headers: Mapping[str, str], body: bytes) -> list[CloudEvent]:
@@ -149,9 +142,8 @@ def _write(desk: Desk, asker: Asker, events: Sequence[CloudEvent]) -> tuple[int,
         by_twin.setdefault(event.subject, []).append(_item(row, event))
     for twin, items in by_twin.items():
         desk.known(asker, twin)
+        desk.admit(asker, twin, (item.name for item in items))
         checked(items, desk.bank.type_of(twin), now=desk.bank.now())
-        for name in sorted({item.name for item in items}):
-            desk.bank.gate.require(asker.actor, "write", twin, name, asker.purpose)
     done = [desk.loop.take(twin, items, asker.actor, asker.purpose) for twin, items in by_twin.items()]
     return sum(new for new, _ in done), sum(known for _, known in done)
 
@@ -172,22 +164,6 @@ def event_of(fact: Fact) -> EventOut:
         time=iso(fact.true_at), sequence=f"{fact.seq:019d}", knowntime=iso(fact.known_at), actor=fact.by,
         data=dict(fact.body),
     )  # fmt: skip
-
-
-def may_read(bank: Bank, asker: Asker, fact: Fact) -> bool:
-    """Return whether the gate opens a fact to the asker; what is opened goes on record, once an hour."""
-    if fact.kind not in OUT or fact.twin.startswith(HOUSE[0]):
-        return False
-    signal = ALL
-    if fact.kind in OF_A_SIGNAL:
-        signal = str(fact.body.get("name") or fact.body.get("signal") or ALL)
-    try:
-        if not bank.gate.decide(asker.actor, "read", fact.twin, signal, asker.purpose).allowed:
-            return False
-        bank.gate.require(asker.actor, "read", fact.twin, signal, asker.purpose)
-    except Refused:
-        return False
-    return True
 
 
 After = Annotated[int, Query(ge=0, le=2**62, description="only facts after this place")]
@@ -235,7 +211,7 @@ async def _stream(desk: Desk, asker: Asker, twin: str | None, after: int) -> Asy
     """Yield events as they come; end when the login or, of a stream on one twin, the right to see it ends."""
     reached, version, place = after, -1, twin or ANY
     with desk.figures.open_stream():
-        while True:
+        while not desk.closed:
             try:
                 found, further = await asyncio.to_thread(_next, desk, asker, twin, reached)
             except GemelError as error:

@@ -16,9 +16,10 @@ routes = APIRouter()
 def readings(twin: Known, body: feed.Readings, desk: At, asker: By) -> feed.Recorded:
     """Write readings and doses, all or none; answered once they are durable."""
     items = [_item(i, one) for i, one in enumerate(body.items)]
+    desk.admit(asker, twin, (item.name for item in items))
     with desk.tracer.step("bank", twin):
         new, known = desk.loop.take(twin, items, asker.actor, asker.purpose)
-    return feed.Recorded(new=new, known=known)
+    return feed.recorded(new, known)
 
 
 def _item(row: int, one: feed.ReadingIn) -> Item:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from gemel.bank.tokens import SCOPES
 from gemel.consent import VERBS
 from gemel.errors import GemelError, NotFound
 from gemel.server import schema as s
@@ -83,7 +84,7 @@ def by_link(asked: Request, token: Said) -> Response:
         return _home("#login=used")
     actor, purpose = porter.holder
     answer = _home()
-    porter.welcome(answer, porter.entry.sessions.begin(actor, (purpose,), VERBS, "link"))
+    porter.welcome(answer, porter.entry.sessions.begin(actor, (purpose,), SCOPES, "link"))
     porter.used(porter.ticket.now)
     return answer
 

@@ -8,11 +8,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
+from gemel.bank import Twin
 from gemel.bank.why import walk
-from gemel.errors import GemelError, NotFound
+from gemel.consent import ALL
+from gemel.errors import GemelError, NotFound, Refused
 from gemel.server import feed
 from gemel.server import schema as s
 from gemel.server.desk import At, By, Name, Seen
+from gemel.server.facts import OUT
 from gemel.server.view import summary
 from gemel.server.why import why_view
 
@@ -64,9 +67,19 @@ def look(twin: Name, desk: At, asker: By, hours: Hours = 12) -> s.View:
 def why(seen: Seen, seq: Seq) -> s.Why:
     """A fact and what it follows from, as far as the asker may see."""
     try:
-        return why_view(walk(seen, seq))
+        tree = walk(seen, seq)
     except NotFound:
         raise NotFound(f"{seen.id} has no fact {seq}") from None
+    except Refused:
+        raise _withheld(seen, seq) from None
+    if tree.fact.kind not in OUT and not seen.may("read", ALL):
+        raise _withheld(seen, seq)
+    return why_view(tree)
+
+
+def _withheld(seen: Twin, seq: int) -> Refused:
+    """Return a refusal that does not tell what the fact is about."""
+    return Refused(f"{seen.actor} may not read fact {seq} of {seen.id}")
 
 
 @routes.get("/api/twins/{twin}/belief")
