@@ -10,6 +10,7 @@ import typer
 
 from gemel.cli import (
     aggregates,
+    bundles,
     cohorts,
     consenting,
     data,
@@ -24,6 +25,7 @@ from gemel.cli import (
     threads,
     tokens,
     trying,
+    versions,
 )
 from gemel.cli.console import told
 from gemel.errors import GemelError, Unavailable
@@ -35,6 +37,7 @@ app = typer.Typer(
 
 for module in (
     data,
+    bundles,
     keeping,
     erasing,
     proofs,
@@ -49,6 +52,7 @@ for module in (
     searching,
     cohorts,
     threads,
+    versions,
 ):
     module.register(app)
 
