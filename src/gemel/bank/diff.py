@@ -42,9 +42,9 @@ class Side:
 
     @property
     def moment(self) -> Time:
-        """Return about when the view is."""
-        at = int(self.followed.belief.at[0])
-        return at if self.view.true_at is None else max(self.view.true_at // MINUTE * MINUTE, at)
+        """Return about when the view is: at its time, or where the record ends before that, at its end."""
+        at, last = int(self.followed.belief.at[0]), self.replica.last or 0
+        return at if self.view.true_at is None else max(at, min(self.view.true_at, last) // MINUTE * MINUTE)
 
     @cached_property
     def belief(self) -> Belief:

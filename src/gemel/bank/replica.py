@@ -278,11 +278,13 @@ class Replica:
         prior = self.type.dynamics.prior([self.subject(start)], self.type.members, self.seed)
         if self.former is None or self.former.until <= start:
             return Followed(start - 1, prior, {})
-        last = self.former.replica.belief(self.former.until - 1)
+        until = self.former.until
+        last = self.former.replica.belief(until - 1)
         assert last is not None
-        belief = self.former.replica.forward(last, self.former.until)
+        belief = self.former.replica.forward(last, until)
         moved = self.former.migration.apply(self.type.dynamics.ranges, belief, prior)
-        return Followed(self.former.until - 1, moved, {}, self.ground(self.former.until - 1, self.former.until))
+        self.folded += 1
+        return self._keep(Followed(until - 1, moved, {}, self.ground(until - 1, until)))
 
     def start_from(self, followed: Followed) -> None:
         """Go on from a belief that was folded before."""

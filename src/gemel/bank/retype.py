@@ -129,6 +129,7 @@ def rehearse(twin: Twin, to: str | TwinType, renamed: Mapping[str, str] | None, 
     twin.bank.gate.require(twin.actor, "fork", twin.id, "*", twin.purpose)
     bank, now = twin.bank, twin.bank.now() // MINUTE * MINUTE
     old, new = bank.beliefs.replica_known_by(twin.id, None), _target(twin, to)
+    now = min(now, ((now if old.last is None else old.last) // MINUTE + 1) * MINUTE)  # of an old record, at its end
     migration = between(old.type, new, renamed, anew)
     made = _as(old, new, now, migration)
     pair = (old, made)
