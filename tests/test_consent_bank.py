@@ -418,6 +418,19 @@ def test_open_proposals_of_whoever_may_not_propose_any_more_are_withdrawn(bank: 
         assert bank.proposal("lily", stays).status == "open"
 
 
+def test_a_proposal_that_could_not_be_withdrawn_is_not_approved_either(bank: Bank) -> None:
+    """The check stands at the approval too, where the withdrawal could not be written."""
+    lived(bank)
+    sarah = as_(bank, "sarah", "self-management")
+    given = sarah.grant(to="agent:a", purpose="care", propose="tap")
+    seq = proposed(bank, "agent:a")
+    bank.gate._watchers.clear()  # as on a full disk
+    sarah.revoke(given[1].id)
+
+    with pytest.raises(Refused, match="is withdrawn: agent:a may not propose tap of lily"):
+        sarah.decide(seq, approve=True)
+
+
 def test_a_fork_made_before_is_barred(bank: Bank) -> None:
     """It can neither suppose nor run once its grant is gone."""
     lived(bank)
@@ -445,7 +458,6 @@ def learned() -> Bank:
     lived(made, "lily", 14)
     lived(made, "max", 14)
     made.as_writer("max", "mo", "research").grant(to="sarah", purpose="research", study="*", until=made.now() + DAY)
-    made.forecast("lily", "gauge", 1, made.now())
     made.learn("lily", "gauge", "sarah", made.now())
     return made
 

@@ -55,7 +55,8 @@ class Beliefs:
             facts = list(self.thread.read(id, kinds=FOLDED, after_seq=seen))
             if replica is None or any(fact.kind == RETYPED for fact in facts):
                 facts = facts if seen == 0 else list(self.thread.read(id, kinds=FOLDED))
-                self._forget_said(id)
+                if replica is not None:  # what was learned before the first look stands
+                    self._forget_said(id)
                 replica = self._blank(id, self._lineages.refresh(id, [f for f in facts if f.kind == RETYPED]))
             replica.take(facts)
             self._replicas[id] = facts[-1].seq if facts else seen, replica

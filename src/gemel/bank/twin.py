@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.bank import branches, consenting, retype, versions
+from gemel.bank import branches, consenting, retype, versions, withdrawal
 from gemel.bank.aggregate import Aggregate, aggregate
 from gemel.bank.branches import Branch
 from gemel.bank.contrast import Difference
@@ -324,6 +324,9 @@ class Twin:
             raise Refused(f"proposal {seq} is {proposal.status}, not open")
         if approve and proposal.advice:
             raise Refused(f"proposal {seq} is advice: {proposal.by} may recommend, and nothing is sent for it")
+        over = withdrawal.withdrawn(self.bank, proposal) if approve else None
+        if over is not None:
+            raise Refused(f"proposal {seq} is withdrawn: {over}")
         intervention = proposal.intervention.starting(self.bank.now())
         for dose in intervention.doses:
             self._require("act", dose.lever, float(dose.amount))

@@ -31,15 +31,15 @@ def withdraw(bank: Bank, twin: str) -> None:
 
 def _proposals(bank: Bank, twin: str) -> Iterator[Draft]:
     for proposal in bank.proposals(twin):
-        reason = _withdrawn(bank, proposal) if proposal.status == "open" else None
+        reason = withdrawn(bank, proposal) if proposal.status == "open" else None
         if reason is not None:
             body = {"proposal": proposal.seq, "verdict": "refused", "reason": f"withdrawn: {reason}"}
             key = f"decided|{proposal.seq}"
             yield Draft(twin, "decided/1", body, bank.now(), "gate", (proposal.seq,), key=key)
 
 
-def _withdrawn(bank: Bank, proposal: Proposal) -> str | None:
-    """Return why its proposer may not propose this any more."""
+def withdrawn(bank: Bank, proposal: Proposal) -> str | None:
+    """Return why its proposer may not propose this any more, None if they may."""
     asked = [(dose.lever, float(dose.amount)) for dose in proposal.intervention.doses]
     reasons = [bank.gate.over(proposal.by, "propose", proposal.twin, *_for(proposal, one)) for one in asked]
     return next((reason for reason in reasons if reason is not None), None)
