@@ -334,6 +334,45 @@ def test_a_twin_without_readings_says_so(server: str, show: Open) -> None:
     expect(page.get_by_text("Nothing to decide.")).to_be_visible()
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_one_logs_in_and_out(server: str, show: Open, size: tuple[int, int], scheme: str) -> None:
+    """A page that asks who one is, says when a token is wrong, shows who one is then, and forgets it at the end."""
+    tell(server, "lock")
+    page = show(size=size, scheme=scheme, dropped=True)
+    expect(page.get_by_role("heading", name="Log in to Gemel")).to_be_visible()
+    expect(page.get_by_role("link", name="Log in with your organisation")).to_have_attribute("href", "login/provider")
+    assert complaints(page) == []
+    keep(page, f"login-{size[0]}-{scheme}")
+    token = page.get_by_label("Or with a token")
+    token.fill("gemel_wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("this token opens nothing")
+    token.fill("gemel_right")
+    page.get_by_role("button", name="Log in", exact=True).click()
+    expect(ready(page).get_by_text("sarah, for care")).to_be_visible()
+    keep(page, f"logged-in-{size[0]}-{scheme}")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in to Gemel")).to_be_visible()
+    expect(page.get_by_text("sarah")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_login_that_ends_asks_again(server: str, show: Open) -> None:
+    """A session that is over takes what was shown away, and offers the way back in; a used link says so."""
+    page = ready(show(dropped=True))
+    tell(server, "lock")
+    tell(server, "drop")
+    expect(page.get_by_role("heading", name="Log in to Gemel")).to_be_visible(timeout=20_000)
+    page = show("/#login=used", dropped=True)
+    expect(page.get_by_role("alert")).to_contain_text("used already")
+
+
+def test_a_demonstration_says_that_it_asks_nobody(show: Open) -> None:
+    """On the page, beside who one is taken for."""
+    expect(ready(show()).get_by_test_id("open")).to_have_text("demo: no login, this machine only")
+
+
 def test_an_unknown_twin_offers_those_there_are(show: Open) -> None:
     """The one shape of an error ends in a way on."""
     page = show("/#nobody", dropped=True)

@@ -118,6 +118,10 @@ def near(data: st.DataObject, case: Any, proposal: int) -> Any:
         case.path_parameters["seq"] = data.draw(st.sampled_from([proposal, *range(1, proposal, 7)]))
     if "twin" in (case.query or {}) and data.draw(st.booleans()):
         case.query["twin"] = data.draw(st.sampled_from(["north", "south"]))
+    if "q" in (case.query or {}) and data.draw(st.integers(0, 3)):
+        case.query = {
+            "q": data.draw(st.sampled_from(["tank", *(f"tank[{name}>0]" for name in NAMES), "tank[alert=*]"]))
+        }
     if case.query and data.draw(st.booleans()):
         case.query.pop("after", None)
     if case.headers:

@@ -321,7 +321,9 @@ async def answer(_: Request, problem: HTTPException) -> JSONResponse:
 
 
 def known(twin: str) -> None:
-    """Raise unless *twin* is lily."""
+    """Raise unless somebody is logged in and *twin* is lily."""
+    if app.state.locked:
+        raise failure(401, "log in, or send a token", "login")
     if twin != "lily":
         raise failure(404, f"unknown twin '{twin}'; possible: lily", "not_found", asked=twin, possible=["lily"])
 
