@@ -22,7 +22,7 @@ from gemel.errors import BadInput, NotFound
 from gemel.facts import HOUR, MINUTE, Time
 
 NAMES = ["a1", "b2", "c3", "d4", "e5"]
-READERS = ["sam", "rae", "eve"]
+READERS = ["sam", "rae", "sam", "eve"]
 VALUES = st.sampled_from([-20.0, -5.0, 2.0, 5.0, 8.0, 20.0])
 TIMES = st.integers(0, 5).map(lambda n: fleet.START + n * HOUR)
 
@@ -113,7 +113,7 @@ def holds(bank: Bank, name: str, what: str, how: str, value: str) -> bool:
     return compare[how](readings[-1], 5.0 if "K" in value else float(value))
 
 
-@settings(max_examples=120)
+@settings(max_examples=250)
 @given(st.lists(SAID, max_size=25), ASKED, st.sampled_from(READERS), st.integers(0, 25))
 def test_a_search_finds_what_is_so_and_may_be_read(said: list[Any], asked: str, by: str, first: int) -> None:
     """Whatever was said in whatever order, and whenever the index was built: the same as going through every twin."""
@@ -372,6 +372,17 @@ def test_text_and_json_say_the_same(first: str, rest: list[tuple[str, str]]) -> 
     assert query(str(asked)) == asked
     assert query(json.loads(json.dumps(asked.body()))) == asked
     assert isinstance(asked, Query)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [("275 K", []), ("279 K", ["a1"]), ("41 degF", []), ("42 degF", ["a1"]), ("5.1 degC", ["a1"]), ("5.1", ["a1"])],
+)
+def test_conditions_are_turned_into_the_type_s_unit(asked: str, found: list[str]) -> None:
+    """Temperatures too, which count from different zeros."""
+    bank = make()
+    bank.append([fleet.reading("a1", 5.0, fleet.START)])
+    assert bank.search(f"batch[temperature<{asked}]", by="sam", purpose="care").ids == found
 
 
 def test_time_of_a_condition_is_the_bank_s(when: Time = fleet.START + 3 * HOUR) -> None:

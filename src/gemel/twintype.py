@@ -13,7 +13,7 @@ from gemel.dynamics import Dynamics
 from gemel.errors import BadInput, unknown
 from gemel.facts import MINUTE, Time
 from gemel.intervention import Alarm, Form, Guard, Metric
-from gemel.units import factor
+from gemel.units import converted
 
 
 class Asset(StrEnum):
@@ -68,7 +68,7 @@ class Signal:
 
     def convert(self, value: float, unit: str) -> float:
         """Return *value* given in *unit* in the signal's own unit."""
-        return value * (self.accepts[unit] if unit in self.accepts else factor(unit, self.unit))
+        return value * self.accepts[unit] if unit in self.accepts else converted(value, unit, self.unit)
 
 
 @dataclass(frozen=True)

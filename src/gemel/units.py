@@ -16,17 +16,32 @@ _registry.define("beat_per_minute = heart_beat / minute = bpm")
 _registry.define("step = []")
 
 
-@cache
 def factor(source: str, target: str) -> float:
     """Return what a number in *source* is multiplied by to be in *target*; raise `BadInput` if it cannot be."""
+    zero, one = _line(source, target)
+    if zero:
+        raise BadInput(f"{source!r} and {target!r} count from different zeros: no factor turns one into the other")
+    return one
+
+
+def converted(value: float, source: str, target: str) -> float:
+    """Return a number in *source* as one in *target*, temperatures too; raise `BadInput` if it cannot be."""
+    zero, one = _line(source, target)
+    return value * one if not zero else zero + value * (one - zero)
+
+
+@cache
+def _line(source: str, target: str) -> tuple[float, float]:
+    """Return what 0 and 1 in *source* are in *target*."""
     try:
-        return float(_registry.Quantity(1.0, source).to(target).magnitude)
+        zero, one = (float(_registry.Quantity(n, source).to(target).magnitude) for n in (0.0, 1.0))
     except pint.DimensionalityError:
         raise BadInput(
             f"cannot turn {source!r} into {target!r}: {dimension(source)} is not {dimension(target)}"
         ) from None
     except (pint.UndefinedUnitError, pint.errors.DefinitionSyntaxError, AttributeError, TypeError, ValueError):
         raise BadInput(f"unknown unit in {source!r} or {target!r}") from None
+    return zero, one
 
 
 def same_dimension(a: str, b: str) -> bool:
