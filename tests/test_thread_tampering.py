@@ -15,7 +15,9 @@ from gemel.errors import NotFound, Tampered
 from gemel.facts import Draft, Fact
 from gemel.testing.thread import draft
 from gemel.thread import MemoryThread, open_thread, verify_store
+from gemel.thread.export import checkpoint_of
 from gemel.thread.signature import sign_checkpoint
+from gemel.thread.witness import since
 
 COUNT = 14
 BIG = 9
@@ -255,6 +257,27 @@ def test_a_thread_cut_short_with_its_tree_is_found(original: Path, tmp_path: Pat
         open_thread(tmp_path / "store")
     with open_thread(tmp_path / "store", readonly=True) as thread:
         assert len(list(thread.read())) == 6
+
+
+def test_an_older_copy_of_everything_is_found_only_by_a_checkpoint_kept_elsewhere(tmp_path: Path) -> None:
+    """Facts, keys and remembered checkpoint put back together: inside, nothing tells; whoever kept one outside knows."""
+    with open_thread(tmp_path / "store") as thread:
+        thread.append([draft(i) for i in range(6)], now=1)
+    shutil.copytree(tmp_path / "store", tmp_path / "older")
+    with open_thread(tmp_path / "store") as thread:
+        thread.append([draft(i) for i in range(4)], now=1_000)
+        kept = checkpoint_of(thread)
+    shutil.rmtree(tmp_path / "store")
+    (tmp_path / "older").rename(tmp_path / "store")
+
+    assert verify_store(tmp_path / "store").intact
+    with open_thread(tmp_path / "store") as thread:
+        assert since(thread, kept) == "rolled back: facts 7 to 10 are missing; the older checkpoint covers them"
+        thread.append([draft(i, body={"other": i}) for i in range(9)], now=2_000)
+        assert verify_store(tmp_path / "store").intact
+        assert since(thread, kept) == "the first 10 facts are not those of the older checkpoint"
+        assert since(thread, checkpoint_of(thread)) is None
+        assert "bears no signature" in str(since(MemoryThread(), kept))
 
 
 def test_a_history_written_anew_is_found(tmp_path: Path) -> None:
