@@ -232,7 +232,7 @@ def test_the_original_is_as_signed(original: Path) -> None:
     assert _found(original) == []
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(place=st.integers(0, 1 << 30), mask=st.integers(1, 255))
 def test_any_byte_changed_is_found(copy: Callable[[], Path], place: int, mask: int) -> None:
     """In entries, tiles, checkpoint, contents and key; the verifier and the leaflet that lie beside are no part of it."""
@@ -248,7 +248,7 @@ def test_any_byte_changed_is_found(copy: Callable[[], Path], place: int, mask: i
     assert _found(folder)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seq=st.integers(1, COUNT), place=st.integers(0, 1 << 16), mask=st.integers(1, 255))
 def test_a_byte_changed_in_an_entry_names_the_fact(
     thread: MemoryThread, copy: Callable[[], Path], seq: int, place: int, mask: int
@@ -414,3 +414,51 @@ def test_a_store_in_a_folder_is_exported_beside_its_writer(tmp_path: Path) -> No
         assert made.root == writer.checkpoint(now=2).root
     assert _found(tmp_path / "x") == []
     assert (tmp_path / "x/key").read_text().strip() == verifier_key(made.key)
+
+
+def test_the_log_of_every_back_end_is_exported_proven_and_witnessed(store: str, tmp_path: Path) -> None:
+    """SQLite and PostgreSQL give away the same proofs."""
+    with open_thread(store) as thread:
+        thread.append([draft(i) for i in range(300)], now=1)
+        kept = checkpoint_of(thread)
+        thread.append([draft(i) for i in range(50)], now=2)
+        made = export(thread, tmp_path / "x", twins=["lily"])
+        proof = json.dumps(proof_of(thread, 301))
+
+        assert (made.size, made.entries, made.root) == (350, 117, thread.checkpoint(now=3).root)
+        assert since(thread, kept) is None
+    assert _found(tmp_path / "x", kept) == []
+    assert alone.check_proof(proof, "proof", alone.read_key(made.key)).problems == []
+
+
+def test_the_command_verifies_what_it_gave_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """0: as written, 1: not, 2: nothing to verify; the store, its export, a proof, and with a checkpoint kept elsewhere."""
+    from gemel.cli import main
+
+    def gemel(words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["gemel", *words.split()])
+        try:
+            main()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        return 0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GEMEL_STORE", str(tmp_path / "store"))
+    with open_thread(tmp_path / "store") as thread:
+        thread.append([draft(i) for i in range(20)], now=1)
+        public = thread.public_key
+    shutil.copytree(tmp_path / "store", tmp_path / "older")
+    with open_thread(tmp_path / "store") as thread:
+        thread.append([draft(i) for i in range(5)], now=2)
+
+    assert [gemel("export log"), gemel("prove 3 -o proof.json"), gemel("checkpoint -o kept")] == [0, 0, 0]
+    for what in ("log", "proof.json", "store"):
+        given = [f"verify {what}", f"verify {what} --key {public}", f"verify {what} --key {'00' * 32}"]
+        assert [gemel(words) for words in given] == [0, 0, 1]
+    rolled = ["verify --since kept", "verify older", "verify older --since kept"]
+    assert [gemel(words) for words in rolled] == [0, 0, 1]
+    nothing = ["verify nowhere", "verify kept", "export log", "prove 99"]
+    assert [gemel(words) for words in nothing] == [2, 2, 2, 2]
+    (tmp_path / "log/tile/0/000.p/25").write_bytes(bytes(800))
+    assert gemel("verify log") == 1
