@@ -19,6 +19,10 @@ import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 from playwright.sync_api import Browser, BrowserContext, Page, expect  # noqa: E402
+from serving import CARE, Works, listening  # noqa: E402
+
+from gemel.facts import HOUR  # noqa: E402
+from gemel.server.app import Access  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 CONSOLE = ROOT / "console"
@@ -366,6 +370,26 @@ def test_a_login_that_ends_asks_again(server: str, show: Open) -> None:
     expect(page.get_by_role("heading", name="Log in to Gemel")).to_be_visible(timeout=20_000)
     page = show("/#login=used", dropped=True)
     expect(page.get_by_role("alert")).to_contain_text("used already")
+
+
+def test_the_link_opens_the_console_at_once(built: None, browser: Browser) -> None:
+    """Against the real server, its headers included: link, live view, a supposition, log out; the page stays whole."""
+    works = Works()
+    works.pass_time(HOUR)
+    app = works.app(Access(holder=("ann", CARE)))
+    with listening(app) as home, browser.new_context() as context:
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
+        page.goto(f"{home}/login?token={app.state.porter.ticket.now}")
+        expect(page.get_by_test_id("connection")).to_have_text("live")
+        expect(page.get_by_text("ann, for care")).to_be_visible()
+        page.get_by_role("button", name="Try it").click()
+        expect(page.locator("[data-fork]")).to_have_count(1)
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_role("heading", name="Log in to Gemel")).to_be_visible()
+    assert wrong == []
 
 
 def test_a_demonstration_says_that_it_asks_nobody(show: Open) -> None:
