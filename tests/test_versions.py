@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tank import BORN, Tank, bank, drafts, lived
+from typer.testing import CliRunner
 
 from gemel.bank import Bank, Followed, Twin
 from gemel.bank.correction import superseding
 from gemel.bank.versions import View
+from gemel.cli.main import app
 from gemel.dynamics import Dose
 from gemel.errors import BadInput, NotFound, Refused
 from gemel.facts import HOUR, MINUTE, Draft, Time, iso
 from gemel.intervention import Field, Form, Scenario
+from gemel.server.forks import Forks
+from gemel.server.schema import Suppose
 from gemel.testing.beliefs import same
 
 
@@ -289,3 +297,69 @@ def test_a_diff_speaks_the_units_and_labels_of_its_type() -> None:
     assert body["why"][0]["measured"] == "refolded"
     assert body["changes"][0]["name"] == found.changes[0].name
     assert body["before"]["type_hash"] == Fillable.hash
+
+
+# at the command line
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return what runs a command on a store of three hours and gives its JSON."""
+    started(str(tmp_path / "store")).close()
+    members = replace(Fillable, members=24)
+    monkeypatch.setattr("gemel.bank.bank.installed", lambda: {"tank": Fillable})
+    monkeypatch.setattr("gemel.bank.bank.versions", lambda: (members, Fillable))
+    monkeypatch.setenv("GEMEL_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("GEMEL_ACTOR", "me")
+
+    def call(*words: str) -> Any:
+        result = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    return call
+
+
+def test_the_command_line_names_folds_again_and_compares(run: Callable[..., Any]) -> None:
+    then = iso(BORN + HOUR)
+    named = run("version", "name", "tank", "early", "--known-by", then, "--why", "first look")
+    assert [one["name"] for one in run("version", "list", "tank")["versions"]] == ["early"]
+    assert run("version", "show", "tank", "early")["same"] is True
+    by_name, by_time = run("belief", "tank", "--version", "early"), run("belief", "tank", "--known-by", then)
+    assert by_name["digest"] == by_time["digest"] == named["digest"]
+    assert by_name["values"]["tank.level"]["unit"] == "L"
+    found = run("diff", "tank", "early", "now", "--ahead", "30")
+    assert [entry["minutes"] for entry in found["foreseen"]] == [30]
+    assert found["why"][0]["measured"] == "refolded"
+
+
+def test_the_command_line_keeps_forks_and_retypes_and_rolls_back(run: Callable[..., Any]) -> None:
+    run("fork", "keep", "tank", "wet", "--scenario", "flood", "--set", "litres=20")
+    run("fork", "keep", "tank", "wetter", "--scenario", "flood", "--parent", "wet")
+    (tree,) = run("fork", "list", "tank")["forks"]
+    assert (tree["values"], [child["name"] for child in tree["forks"]]) == ({"litres": 20.0}, ["wetter"])
+    assert run("fork", "forecast", "tank", "wetter", "--hours", "1")["signal"] == "gauge"
+    assert run("fork", "drop", "tank", "wet")["dropped"] == "wet"
+    before = run("belief", "tank")
+    to = replace(Fillable, members=24).hash
+    dry = run("retype", "tank", "--to", to[:12], "--dry-run", "--days", "0.02")
+    assert (dry["done"], dry["type_hash"]) == (False, Fillable.hash)
+    assert run("retype", "tank", "--to", to[:12], "--days", "0.02")["type_hash"] == to
+    assert run("belief", "tank")["type_hash"] == to
+    assert run("retype", "tank", "--rollback")["type_hash"] == Fillable.hash
+    assert run("belief", "tank") == before
+
+
+def test_the_server_shows_kept_forks_beside_those_it_holds() -> None:
+    twin, forks = twin_of(started()), Forks()
+    twin.keep_fork("wet", "flood", {"litres": 20})
+    twin.keep_fork("wetter", "flood", parent="wet")
+    forks.add(twin, Suppose(name="dry", scenario="flood", values={"litres": 0}))
+    assert {name: one.values for name, one in forks.of(twin).items()} == {"wet": {"litres": 20}, "dry": {"litres": 0}}
+    assert set(Forks().of(twin)) == {"wet"}
+    forks.remove(twin, "wet")
+    forks.remove(twin, "dry")
+    assert forks.of(twin) == {}
+    assert twin.forks() == ()
+    with pytest.raises(NotFound, match="fork 'dry'"):
+        forks.remove(twin, "dry")

@@ -89,6 +89,20 @@ def _accessed(fact: Fact, _: TwinType) -> str:
     return str(fact.body["reason"])
 
 
+def _because(fact: Fact) -> str:
+    return f": {fact.body['why']}" if fact.body["why"] else ""
+
+
+def _version(kind: Body) -> str:
+    return f"{kind['name']} {str(kind['hash'])[:12]}"
+
+
+def _retyped(fact: Fact) -> str:
+    if "rolls_back" in fact.body:
+        return f"Rolled back: no longer {_version(fact.body['from'])}{_because(fact)}"
+    return f"Retyped from {_version(fact.body['from'])} to {_version(fact.body['to'])}{_because(fact)}"
+
+
 _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "observed/1": _read,
     "acted/1": _read,
@@ -110,6 +124,11 @@ _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "studied/1": lambda fact, _: f"{fact.by} let {fact.body['twin']} learn from this twin",
     "marked/1": lambda fact, _: f"{fact.body['model']} is not used any more: {fact.body['why']}",
     "revoked/1": lambda fact, _: f"Grant {fact.body['grant']} taken back",
+    "named/1": lambda fact, _: f"Version {fact.body['name']!r} named{_because(fact)}",
+    "forked/1": lambda fact, _: f"Fork {fact.body['name']!r} kept: {fact.body['scenario'] or 'as usual'}",
+    "unforked/1": lambda fact, _: f"Fork {fact.body['name']!r} dropped",
+    "rehearsed/1": lambda fact, _: f"Tried as {_version(fact.body['to'])} on a copy",
+    "retyped/1": lambda fact, _: _retyped(fact),
     "created/1": lambda fact, _: f"Twin of type {fact.body['type']} made; {fact.body['holder']} holds its keys",
     "accessed/1": _accessed,
 }

@@ -22,21 +22,21 @@ SHOWN = ("time_in_range", "time_below_range", "time_above_range", "mean")
 
 
 class Forks:
-    """What each actor supposes of each twin, in memory."""
+    """What each actor supposes of each twin: in memory, and those that they keep as facts."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, str], dict[str, s.Suppose]] = {}
 
     def of(self, seen: Twin) -> dict[str, s.Suppose]:
         """Return the suppositions of one actor on one twin, by name."""
-        return self._held.setdefault((seen.actor, seen.id), {})
+        return {**_kept(seen), **self._held.get((seen.actor, seen.id), {})}
 
     def add(self, seen: Twin, asked: s.Suppose) -> None:
         """Keep one more, or another under the same name."""
         held = self.of(seen)
         if asked.name not in held and len(held) >= MOST:
             raise BadInput(f"there are {MOST} forks already: remove one first", field="name")
-        held[asked.name] = asked
+        self._held.setdefault((seen.actor, seen.id), {})[asked.name] = asked
 
     def forget(self, twin: str) -> None:
         """Forget all that was supposed of an erased twin."""
@@ -47,7 +47,16 @@ class Forks:
         held = self.of(seen)
         if name not in held:
             raise unknown("fork", name, held)
-        del held[name]
+        if self._held.get((seen.actor, seen.id), {}).pop(name, None) is None:
+            seen.drop_fork(name)
+
+
+def _kept(seen: Twin) -> dict[str, s.Suppose]:
+    """Return what the actor keeps of the twin as facts and may still suppose; forks of forks are left to the library."""
+    if not seen.may("fork", "*"):
+        return {}
+    own = [branch for branch in seen.forks() if branch.by == seen.actor and branch.scenario in seen.type.scenarios]
+    return {b.name: s.Suppose(name=b.name, scenario=str(b.scenario), values=dict(b.values)) for b in own}
 
 
 def scenario(twin_type: TwinType, asked: s.Suppose) -> Scenario:
