@@ -9,6 +9,7 @@ about 5 GB. Building goes on where it was left. Remove the folder when it is no 
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -46,9 +47,13 @@ Gauge = TwinType(
 )
 
 
-def asked(default: int = 1_000_000) -> int:
-    """Return how many facts `--facts` asks for."""
-    return int(sys.argv[sys.argv.index("--facts") + 1]) if "--facts" in sys.argv else default
+def options(about: str | None) -> argparse.Namespace:
+    """Return what the command line asks for: `facts` in the store, `rounds` to measure."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--facts", type=int, default=1_000_000, help="how many facts the store is to hold")
+    parser.add_argument("--rounds", type=int, help="how often to measure")
+    return parser.parse_args()
 
 
 def twin(number: int) -> str:

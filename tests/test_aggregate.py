@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 
 from gemel.bank.aggregate import Bin
 from gemel.bank.bank import Bank
+from gemel.bank.retention import keep, thin
 from gemel.cli.main import app
 from gemel.errors import BadInput, NotFound, Refused, Tampered
-from gemel.facts import HOUR, MINUTE, Draft, iso
+from gemel.facts import DAY, HOUR, MINUTE, Draft, iso
 from gemel.thread import open_thread
 
 FIRST = BORN // HOUR * HOUR
@@ -98,6 +99,23 @@ def test_what_was_said_again_under_a_key_counts_once(tanks: Bank) -> None:
     found = tanks.find("tank", by="keeper", purpose="self-management").aggregate("gauge")
 
     assert [(one.count, one.last) for one in found.bins] == [(1, 10.0)]
+
+
+def test_thinned_readings_go_on_to_count(tanks: Bank) -> None:
+    """What stands for them says as much of every bin that is no finer."""
+    tanks.thread.append([said(i, 50 + 40.0 * (i % 7), FIRST + i * MINUTE) for i in range(300)], BORN)
+    view = tanks.find("tank", by="keeper", purpose="self-management")
+    before = view.aggregate("gauge")
+    keep(tanks, "tank", "keeper", "gauge", {"raw": "1d", "5min": None})
+    tanks.now.now = FIRST + DAY + 200 * MINUTE  # type: ignore[attr-defined]  # the clock of tank.bank
+
+    assert thin(tanks, "tank", "keeper")[0].facts > 100
+
+    after = view.aggregate("gauge")
+    assert [(one.at, one.count, one.min, one.max, one.last) for one in after.bins] == [
+        (one.at, one.count, one.min, one.max, one.last) for one in before.bins
+    ]
+    assert [one.mean for one in after.bins] == pytest.approx([one.mean for one in before.bins])
 
 
 def test_a_stranger_is_refused_and_a_signal_that_is_none_is_named(tanks: Bank) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from gemel.bank.statistics import SUMMARISED, parts_in
+from gemel.dynamics import Array
 from gemel.errors import BadInput
 from gemel.facts import Time
 from gemel.thread import Said, Thread
@@ -69,47 +71,52 @@ def aggregate(
 ) -> Aggregate:
     """Return readings of one signal, `since <= true_at < until`, in bins, as known by some time.
 
-    A reading that was taken back or superseded does not count; of two with one key, the first counts.
+    A reading that was taken back or superseded does not count; of two with one key, the first counts. What stands for
+    thinned readings counts as those did, in the bin in which it begins.
     """
     if every <= 0:
         raise BadInput(f"bins of {every} ms cannot be", field="every")
-    at, values = _standing(thread, twin, signal, since, until, known_by)
-    if len(at) and (at[-1] - at[0]) // every >= MOST:
-        raise BadInput(f"more than {MOST} bins; make them longer", field="every")
-    return Aggregate(signal, unit, every, _bins(at, values, every))
-
-
-def _standing(
-    thread: Thread, twin: str, signal: str, since: Time | None, until: Time | None, known_by: Time | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return when, in order, and what was read, as it stands."""
     withdrawn = {said.key for _, _, said in thread.bodies(_Withdrawn, twin, "retracted/1", known_by=known_by)}
     found = thread.bodies(_Reading, twin, "observed/1", true_from=since, true_until=until, known_by=known_by)
-    standing = [entry for entry in found if entry[2].name == signal and entry[2].key not in withdrawn]
-    if len({said.key for _, _, said in standing}) < len(standing):
-        standing = _first(standing)
-    times = np.fromiter([at for at, _, _ in standing], np.int64, len(standing))
-    return times, np.fromiter([said.value for _, _, said in standing], np.float64, len(standing))
+    parts = _raw([entry for entry in found if entry[2].name == signal and entry[2].key not in withdrawn])
+    thinned = [
+        (part.first_at, part.last_at, part.n, part.mean, part.low, part.high, part.last)
+        for fact in thread.read(twin, kinds=[SUMMARISED], known_by=known_by) if fact.body["name"] == signal
+        for part in parts_in(fact) if part.key not in withdrawn
+        and (since is None or part.first_at >= since) and (until is None or part.first_at < until)
+    ]  # fmt: skip
+    if thinned:
+        parts = np.hstack([parts, np.array(thinned, float).T])
+        parts = parts[:, np.lexsort((parts[1], parts[0] // every))]
+    return Aggregate(signal, unit, every, _bins(parts, every))
 
 
-def _first(found: list[Said[_Reading]]) -> list[Said[_Reading]]:
-    """Leave out what was said again under a key."""
-    first = {said.key: seq for _, seq, said in sorted(found, key=lambda entry: -entry[1])}
-    return [entry for entry in found if first[entry[2].key] == entry[1]]
+def _raw(found: list[Said[_Reading]]) -> Array:
+    """Return readings as columns of parts: first and last time, count, mean, least, greatest, last."""
+    if len({said.key for _, _, said in found}) < len(found):
+        first = {said.key: seq for _, seq, said in sorted(found, key=lambda entry: -entry[1])}
+        found = [entry for entry in found if first[entry[2].key] == entry[1]]
+    at = np.array([at for at, _, _ in found], float)
+    values = np.array([said.value for _, _, said in found], float)
+    return np.stack([at, at, np.ones(len(found)), values, values, values, values])
 
 
-def _bins(at: np.ndarray, values: np.ndarray, every: Time) -> tuple[Bin, ...]:
-    if not len(at):
+def _bins(parts: Array, every: Time) -> tuple[Bin, ...]:
+    """Return the bins of parts that are in order."""
+    if not parts.size:
         return ()
-    places = at // every
+    first, _, count, mean, low, high, last = parts
+    places = first // every
+    if places[-1] - places[0] >= MOST:
+        raise BadInput(f"more than {MOST} bins; make them longer", field="every")
     starts = np.flatnonzero(np.diff(places, prepend=places[0] - 1))
-    counts = np.diff(starts, append=len(at))
+    counts = np.add.reduceat(count, starts)
     columns = (
-        places[starts] * every,
-        counts,
-        np.add.reduceat(values, starts) / counts,
-        np.minimum.reduceat(values, starts),
-        np.maximum.reduceat(values, starts),
-        values[starts + counts - 1],
+        (places[starts] * every).astype(np.int64),
+        counts.astype(np.int64),
+        np.add.reduceat(count * mean, starts) / counts,
+        np.minimum.reduceat(low, starts),
+        np.maximum.reduceat(high, starts),
+        last[np.append(starts[1:], len(first)) - 1],
     )
     return tuple(Bin(*row) for row in zip(*(column.tolist() for column in columns), strict=True))

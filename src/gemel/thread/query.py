@@ -56,14 +56,18 @@ def asked(
     return Query(twin, chosen, min(max(after, 0), last), last, true_from, true_until, reverse)
 
 
+_LAST_KNOWN = (
+    "WITH RECURSIVE half(low, high) AS (VALUES (0, ?1) UNION ALL"
+    " SELECT iif(known_at <= ?2, (low + high + 1) / 2, low), iif(known_at <= ?2, high, (low + high + 1) / 2 - 1)"
+    " FROM half LEFT JOIN fact ON fact.rowid = (low + high + 1) / 2 WHERE low < high)"
+    " SELECT low FROM half WHERE low >= high"
+)
+"""A binary search: `known_at` never decreases."""
+
+
 def last_known(db: apsw.Connection, size: int, known_by: Time) -> int:
-    """Return how many facts were known by some time; `known_at` never decreases."""
-    low, high = 0, size
-    while low < high:
-        middle = (low + high + 1) // 2
-        known_at = scalar(db, "SELECT known_at FROM fact WHERE rowid = ?", middle)
-        low, high = (middle, high) if known_at is not None and known_at <= known_by else (low, middle - 1)
-    return low
+    """Return how many facts were known by some time."""
+    return int(scalar(db, _LAST_KNOWN, size, known_by))
 
 
 Ask = Callable[[str, Sequence[object]], list[tuple[object, ...]]]
