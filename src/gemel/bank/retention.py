@@ -8,7 +8,7 @@ evidence, and stays: no forecast, proposal, decision, outcome or alert loses wha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -118,12 +118,12 @@ def thin(bank: Bank, id: str, by: str, *, dry_run: bool = False, tell: Tell = qu
     asked = policies(bank, id)
     evidence = frozenset([FIRST, *_evidence(bank, id)]) if asked else frozenset[int]()
     done = []
-    for i, one in enumerate(asked):
+    for one in asked:
         for level, lasts, into in one.steps():
-            tell(f"thinning {id}", i, len(asked))
             day = (bank.now() - lasts) // DAY * DAY
-            done.append(_Thinning(bank, id, by, one.signal, level, into, day, evidence).run(dry_run))
-    tell(f"thinning {id}", len(asked), len(asked))
+            standing = bank.beliefs.replica_known_by(id, None).standing
+            todo = _Thinning(bank, id, by, one.signal, level, into, day, evidence, standing)
+            done.append(todo.run(dry_run, tell))
     return done
 
 
@@ -153,13 +153,19 @@ class _Thinning:
     into: str | None
     until: Time
     evidence: frozenset[int]
+    standing: Callable[[str], int | None]
+    """Which fact says what is said under a key."""
 
-    def run(self, dry_run: bool) -> Step:
+    def run(self, dry_run: bool, tell: Tell) -> Step:
         held = any(hold.names(self.signal) for hold in holds.in_force(self.bank.thread, self.id))
         found = [] if held else [fact for fact in self._facts() if fact.true_at < self.until]
         going = [fact for fact in found if fact.seq not in self.evidence]
         days = [list(group) for _, group in groupby(sorted(going, key=_when), key=lambda fact: fact.true_at // DAY)]
-        made = [self._day(facts, dry_run) for facts in days]
+        made = []
+        for i, facts in enumerate(days):
+            tell(f"thinning {self.signal} of {self.id}, {self.level}", i, len(days))
+            made.append(self._day(facts, dry_run))
+        tell(f"thinning {self.signal} of {self.id}, {self.level}", len(days), len(days))
         return Step(self.signal, self.level, self.into, len(going), sum(made), len(found) - len(going), held)
 
     def _facts(self) -> Iterator[Fact]:
@@ -185,11 +191,10 @@ class _Thinning:
 
     def _parts(self, facts: Iterable[Fact]) -> Iterator[Part]:
         """Yield what the facts say; what was taken back says nothing."""
-        standing = self.bank.replica(self.id).standing
         for fact in facts:
             if self.level != RAW:
                 yield from parts_in(fact)
-            elif standing(str(fact.body["key"])) == fact.seq:
+            elif self.standing(str(fact.body["key"])) == fact.seq:
                 yield part_of(fact)
 
     def _summary(self, facts: Sequence[Fact], parts: Sequence[Part]) -> Draft:
