@@ -88,7 +88,7 @@ def test_the_last_of_a_bin_is_the_latest_reading_in_it(tanks: Bank) -> None:
 
     found = tanks.find("tank", by="keeper", purpose="self-management").aggregate("gauge")
 
-    assert found.bins == (Bin(FIRST, 3, pytest.approx(80 / 3), 10.0, 40.0, 40.0),)
+    assert found.bins == (Bin(FIRST, 3, 80.0 / 3, 10.0, 40.0, 40.0),)
 
 
 def test_what_was_said_again_under_a_key_counts_once(tanks: Bank) -> None:
