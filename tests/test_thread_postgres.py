@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from postgres import PASSWORD, NewStore, Server
 
 from gemel.errors import Tampered, Unavailable
 from gemel.testing.thread import ThreadContract, draft
-from gemel.thread import Thread, open_thread, postgres, verify_store
+from gemel.thread import Thread, open_thread, postgres_writing, verify_store
 from gemel.thread.postgres import PostgresThread
 
 
@@ -51,8 +51,8 @@ def thread(address: str) -> Iterator[PostgresThread]:
 
 def session(thread: PostgresThread) -> int:
     """Return the server's process that writes for a thread."""
-    assert thread._writer is not None
-    return thread._writer.db.info.backend_pid
+    assert thread._end is not None
+    return thread._end.db.info.backend_pid
 
 
 def end(server: Server, pid: int) -> None:
@@ -201,6 +201,31 @@ def test_a_read_in_progress_holds_no_transaction(postgres: Server, thread: Postg
     assert len(list(reading)) == 499
 
 
+def test_whoever_lost_the_lock_hears_what_another_wrote_meanwhile(postgres: Server, address: str) -> None:
+    """Before it reads or writes anything: facts, keys and erasures of another process, and nothing is written over."""
+    heard: list[int] = []
+    with PostgresThread(address) as thread:
+        thread.append([draft(0), draft(1)], now=1)
+        told = threading.Event()
+        thread.subscribe(lambda facts: (heard.extend(fact.seq for fact in facts), told.set())[1])
+        end(postgres, session(thread))
+        with open_thread(address) as other:
+            other.append([draft(2), draft(0, twin="new")], now=2)
+            other.erase("lily")
+            with pytest.raises(Unavailable, match="is held by process"):
+                list(thread.read())
+
+        assert thread.size == 4
+        assert [fact.seq for fact in thread.read()] == [2, 3, 4]
+        assert thread.append([draft(0, twin="newer")], now=3).facts[0].seq == 5
+        assert thread.append([draft(0, twin="new")], now=3).facts[0].seq == 6
+        assert told.wait(30)
+    with open_thread(address) as thread:
+        assert [fact.twin for fact in thread.read()] == ["max", "zoë", "new", "newer", "new"]
+        assert thread.verify().problems == ()
+    assert heard[:2] == [3, 4]
+
+
 # a server that goes away
 
 
@@ -250,7 +275,7 @@ def test_a_commit_whose_answer_was_lost_is_acknowledged(
     postgres: Server, thread: PostgresThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is found in the store when connecting anew, and stored once."""
-    real = postgres_write()
+    real = postgres_writing.write
 
     def cut_off_after(db: Any, entry: Any) -> None:
         monkeypatch.undo()
@@ -258,7 +283,7 @@ def test_a_commit_whose_answer_was_lost_is_acknowledged(
         end(postgres, db.info.backend_pid)
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr("gemel.thread.postgres.write", cut_off_after)
+    monkeypatch.setattr("gemel.thread.postgres_writing.write", cut_off_after)
     done = thread.append([draft(0, key="a"), draft(1)], now=1)
 
     assert [fact.seq for fact in done.facts] == [1, 2]
@@ -266,23 +291,18 @@ def test_a_commit_whose_answer_was_lost_is_acknowledged(
     assert thread.append([draft(0, key="a")], now=2).duplicates == 1
 
 
-def postgres_write() -> Callable[[Any, Any], None]:
-    """Return what stores an entry."""
-    return postgres.write
-
-
 def test_a_commit_that_never_arrived_is_made_again(
     postgres: Server, thread: PostgresThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session is ended before the statement: nothing is there, and the append goes through all the same."""
-    real = postgres_write()
+    real = postgres_writing.write
 
     def cut_off_before(db: Any, entry: Any) -> None:
         monkeypatch.undo()
         end(postgres, db.info.backend_pid)
         real(db, entry)
 
-    monkeypatch.setattr("gemel.thread.postgres.write", cut_off_before)
+    monkeypatch.setattr("gemel.thread.postgres_writing.write", cut_off_before)
 
     assert [fact.seq for fact in thread.append([draft(i) for i in range(700)], now=1).facts] == list(range(1, 701))
     assert thread.verify().problems == ()
@@ -291,8 +311,8 @@ def test_a_commit_that_never_arrived_is_made_again(
 def test_a_session_that_lingers_is_ended_before_anything_is_believed(thread: PostgresThread) -> None:
     """The network broke, but the server has not noticed: its session still holds the lock, and could still commit."""
     thread.append([draft()], now=1)
-    assert thread._writer is not None
-    lingering, thread._writer._db = thread._writer.db, None
+    assert thread._end is not None
+    lingering, thread._end._writer._db = thread._end.db, None
 
     assert [fact.seq for fact in thread.append([draft()], now=2).facts] == [2]
     with pytest.raises(psycopg.OperationalError):
@@ -304,7 +324,7 @@ def test_what_cannot_be_known_is_said_and_told_later(
 ) -> None:
     """The server stays away after a commit: the append says so; when it is back, subscribers hear what was stored."""
     heard: list[int] = []
-    real = postgres_write()
+    real = postgres_writing.write
 
     def stop_after(db: Any, entry: Any) -> None:
         monkeypatch.undo()
@@ -315,7 +335,7 @@ def test_what_cannot_be_known_is_said_and_told_later(
     server = postgres
     with PostgresThread(address, pauses_s=(0.0, 0.0)) as thread:
         thread.subscribe(lambda facts: heard.extend(fact.seq for fact in facts))
-        monkeypatch.setattr("gemel.thread.postgres.write", stop_after)
+        monkeypatch.setattr("gemel.thread.postgres_writing.write", stop_after)
         try:
             with pytest.raises(
                 Unavailable, match="facts 1 to 1 were on their way, and whether they are stored cannot be"
@@ -408,14 +428,14 @@ def test_an_interrupt_hits_only_whom_it_hit(thread: PostgresThread, monkeypatch:
     """Ctrl-C in the thread that commits: it is raised there, the store goes on, and what was stored is heard of."""
     heard: list[int] = []
     thread.subscribe(lambda facts: heard.extend(fact.seq for fact in facts))
-    real = postgres_write()
+    real = postgres_writing.write
 
     def interrupt(db: Any, entry: Any) -> None:
         monkeypatch.undo()
         real(db, entry)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gemel.thread.postgres.write", interrupt)
+    monkeypatch.setattr("gemel.thread.postgres_writing.write", interrupt)
     with pytest.raises(KeyboardInterrupt):
         thread.append([draft()], now=1)
 

@@ -235,6 +235,11 @@ class FolderKeys:
     def _keep(self, name: str, content: bytes, *, wipe: bool = False) -> None:
         self._try(lambda: replace(self.folder / name, [content], wipe=wipe))
 
+    def refresh(self) -> None:
+        """Take in what another process wrote while this one was not the store's only writer."""
+        self._try(self._slots.refresh)
+        self._cache.clear()
+
     def close(self) -> None:
         """Let go of the file."""
         self._slots.close()

@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
-
-import psycopg
 
 from gemel.errors import NotFound, Tampered, Unavailable, unknown
 from gemel.facts import Draft, Fact, Time
@@ -20,17 +17,18 @@ from gemel.thread.commit import GroupCommit, Ticket
 from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, S, Said, Verdict
 from gemel.thread.folder_keys import FolderKeys
 from gemel.thread.keys import SubjectKey, secrets_of
-from gemel.thread.ledger import Entry, Head, Marks, compose
+from gemel.thread.ledger import Head, Marks, compose
 from gemel.thread.listeners import Listeners
 from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
 from gemel.thread.notes import opened, sealed
 from gemel.thread.postgres_address import parse
 from gemel.thread.postgres_inspection import verify
-from gemel.thread.postgres_link import Readers, Writer, understood
+from gemel.thread.postgres_link import Readers, understood
 from gemel.thread.postgres_notes import TableNotes
 from gemel.thread.postgres_query import TWINS, contents, last_known, pages
-from gemel.thread.postgres_store import Identity, create, exists, head_of, identity
-from gemel.thread.postgres_tables import ROW, Db, as_row, drop_contents, scalar, text, write
+from gemel.thread.postgres_store import Identity, create, exists, identity
+from gemel.thread.postgres_tables import ROW, Db, as_row, drop_contents, scalar, text
+from gemel.thread.postgres_writing import PAUSES_S, Writing
 from gemel.thread.proving import growth, inclusion
 from gemel.thread.query import PAGE, asked
 from gemel.thread.row import Row
@@ -40,8 +38,6 @@ from gemel.thread.within import bounded, within
 
 log = logging.getLogger(__name__)
 
-PAUSES_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
-"""Waits before each attempt to learn whether facts were stored whose commit was not answered."""
 _HELD = (
     "SELECT asked.twin, asked.mark FROM unnest(%b::bytea[], %b::bytea[]) AS asked(twin, mark)"
     " WHERE EXISTS (SELECT 1 FROM fact WHERE fact.twin = asked.twin AND fact.mark = asked.mark)"
@@ -56,20 +52,16 @@ class PostgresThread:
         pauses_s: Sequence[float] = PAUSES_S,
     ) -> None:  # fmt: skip
         self.address, self.readonly = parse(address), readonly
-        self.pauses_s = pauses_s
-        self._write = threading.Lock()
+        self._write = threading.RLock()
         self._commits = GroupCommit(self._commit)
         self._listeners = Listeners()
         self._readers = Readers(self.address, readonly=readonly)
         self._notes = TableNotes(self._readers)
         self._closed = False
-        self._writer: Writer | None = None
-        self._head: Head | None = None
-        self._acknowledged = 0
-        self._doubtful: Entry | None = None
+        self._end: Writing | None = None
         self._own_keys = keys
         try:
-            self._public_key = self._open_reader() if readonly else self._open_writer()
+            self._public_key = self._open_reader() if readonly else self._open_writer(pauses_s)
         except BaseException:
             self._let_go()
             raise
@@ -84,10 +76,10 @@ class PostgresThread:
         self._keys = self._own_keys or self.address.open_keys(found.id, readonly=True)
         return found.public_key
 
-    def _open_writer(self) -> str:
-        self._writer = Writer(self.address)
+    def _open_writer(self, pauses_s: Sequence[float]) -> str:
+        self._end = Writing(self.address, pauses_s, self._regained)
         with understood(self.address):
-            db = self._writer.db
+            db = self._end.db
             found = identity(db, self.address) if exists(db, self.address) else self._create(db)
             self._keys = self._own_keys = self._own_keys or self.address.open_keys(found.id)
             signing = self._keys.signing
@@ -95,9 +87,7 @@ class PostgresThread:
                 raise Unavailable(f"{self._keys.folder} is without its signing key; put the folder back from a copy")
             if signing.public_key().public_bytes_raw().hex() != found.public_key:
                 raise Tampered(f"{self.address.shown} does not belong to the keys in {self._keys.folder}")
-            self._head = head_of(db, self.address)
-            self._check_end(db, self._head)
-            self._acknowledged = self._head.size
+            self._check_end(db, self._end.begin())
         return found.public_key
 
     def _create(self, db: Db) -> Identity:
@@ -127,24 +117,24 @@ class PostgresThread:
             if self._closed:
                 return
             try:
-                if self._writer is not None:
-                    self._sign_rest()
+                if self._end is not None:
+                    self._sign_rest(self._end)
             except Unavailable as error:
                 log.warning("closed without a signature: %s", error)
             finally:
                 self._let_go()
 
-    def _sign_rest(self) -> None:
+    def _sign_rest(self, end: Writing) -> None:
         with understood(self.address):
-            head = self._ready()
-            if head.size > (scalar(self._db(), "SELECT max(size) FROM checkpoint") or 0):
-                self._checkpoint(head, head.known_at)
+            head = end.ready()
+            if head.size > (scalar(end.db, "SELECT max(size) FROM checkpoint") or 0):
+                self._checkpoint(end, head, head.known_at)
 
     def _let_go(self) -> None:
         self._closed = True
         self._readers.close()
-        if self._writer is not None:
-            self._writer.close()
+        if self._end is not None:
+            self._end.close()
         keys = self._own_keys or getattr(self, "_keys", None)
         if keys is not None:
             keys.close()
@@ -159,15 +149,30 @@ class PostgresThread:
         if self._closed:
             raise Unavailable(f"the store {self.address.shown} is closed")
 
-    def _writing(self) -> Writer:
-        """Return what may write, or raise `Unavailable`."""
+    def _writing(self) -> Writing:
+        """Return the end of the store, or raise `Unavailable` where nothing may be added."""
         self._check_open()
-        if self._writer is None:
+        if self._end is None:
             raise Unavailable(f"the store {self.address.shown} was opened read-only")
-        return self._writer
+        return self._end
 
-    def _db(self) -> Db:
-        return self._writing().db
+    def _hold(self) -> None:
+        """Take the lock again where it was lost, before anything is read that others may have added to meanwhile."""
+        self._check_open()
+        if self._end is not None and self._write.acquire(blocking=False):
+            try:
+                if not self._end.held:
+                    with understood(self.address):
+                        self._end.ready()
+            finally:
+                self._write.release()
+
+    def _regained(self, known: int, size: int) -> None:
+        """Take in what another process did while this one was without the lock, and tell of its facts."""
+        self._keys.refresh()
+        for page in pages(asked(None, None, known, size, None, None, False), self._ask):
+            self._listeners.put(list(self._open(page)))
+        threading.Thread(target=self._listeners.tell, daemon=True).start()  # a reader's thread may hold locks of theirs
 
     # writing
 
@@ -184,87 +189,19 @@ class PostgresThread:
 
     def _commit(self, tickets: Sequence[Ticket]) -> None:
         with self._write, understood(self.address):
-            head = self._ready()
-            self._head = None
-            entry = compose(tickets, head, self._keys, self._held, self._known)
+            end = self._writing()
+            entry = compose(tickets, end.ready(), self._keys, self._held, self._known)
             if entry.rows:
-                self._store(entry)
-            self._head, self._acknowledged = entry.head, entry.head.size
+                end.store(entry)
             self._listeners.put(entry.facts)
-
-    def _ready(self) -> Head:
-        """Return how far the thread is, connected anew where the connection was lost."""
-        writer = self._writing()
-        if not writer.alive():
-            writer.connect()
-            self._head = None
-        if self._head is None:
-            self._head = self._reload(writer.db)
-            self._settle(writer.db)
-        return self._head
-
-    def _reload(self, db: Db) -> Head:
-        head = head_of(db, self.address)
-        if head.size < self._acknowledged:
-            raise Tampered(
-                f"{self.address.shown} ends at fact {head.size}, but {self._acknowledged} were stored; the server lost"
-                " facts or an older copy was put in its place"
-            )
-        return head
-
-    def _settle(self, db: Db) -> None:
-        """Tell of facts whose appender never learned that they were stored."""
-        if self._doubtful is not None and _is_stored(db, self._doubtful):
-            self._listeners.put(self._doubtful.facts)
-        self._doubtful = None
-
-    def _store(self, entry: Entry) -> None:
-        """Write an entry; where no answer comes, find out what became of it."""
-        writer = self._writing()
-        try:
-            write(writer.db, entry)
-        except psycopg.Error:
-            if writer.alive():
-                raise
-            self._find_out(writer, entry)
-        except BaseException:
-            writer.close()
-            self._doubtful = entry
-            raise
-
-    def _find_out(self, writer: Writer, entry: Entry) -> None:
-        """Connect anew, look whether the entry was stored, and store it if not; give up after the last pause."""
-        why: object = None
-        for pause in self.pauses_s:
-            time.sleep(pause)
-            try:
-                writer.connect()
-                if not _is_stored(writer.db, entry):
-                    self._store_again(writer.db, entry)
-                return
-            except (psycopg.OperationalError, Unavailable) as error:
-                why = error
-        writer.close()
-        self._doubtful = entry
-        raise Unavailable(
-            f"the connection broke while {_span(entry)} were on their way, and whether they are stored cannot be known yet"
-            f" ({self.address.clean(why)}); append them again with their keys: what is there is not stored twice"
-        )
-
-    def _store_again(self, db: Db, entry: Entry) -> None:
-        if self._reload(db).size != entry.rows[0].seq - 1:
-            raise Tampered(
-                f"{self.address.shown} was written by another process meanwhile; {_span(entry)} are not stored"
-            )
-        write(db, entry)
 
     def _held(self, marks: Marks) -> Marks:
         twins, marked = [text(twin) for twin, _ in marks], [mark for _, mark in marks]
-        found = self._db().execute(_HELD, (twins, marked), binary=True).fetchall()
+        found = self._writing().db.execute(_HELD, (twins, marked), binary=True).fetchall()
         return {(twin.decode(), mark) for twin, mark in found}
 
     def _known(self, twin: str) -> bool:
-        return scalar(self._db(), "SELECT 1 FROM fact WHERE twin = %b LIMIT 1", text(twin)) is not None
+        return scalar(self._writing().db, "SELECT 1 FROM fact WHERE twin = %b LIMIT 1", text(twin)) is not None
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call *listener* with each durable batch, in order; return the function that stops it."""
@@ -286,8 +223,9 @@ class PostgresThread:
         """Drop the contents of the facts that fact *cover*, a `thinned/1` of the house, stands for; their hashes stay."""
         what = cover_of(self.get(cover))
         with self._write, understood(self.address):
-            self._ready()
-            return drop_contents(self._db(), what.full(self))
+            end = self._writing()
+            end.ready()
+            return drop_contents(end.db, what.full(self))
 
     def erased(self, twin: str) -> bool:
         """Return whether the subject was erased; nothing can be appended to it again."""
@@ -310,15 +248,17 @@ class PostgresThread:
     # reading
 
     def _ask(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        self._check_open()
+        self._hold()
         with self._readers.one() as db:
             return db.execute(statement, values, binary=True).fetchall()
 
     @property
     def size(self) -> int:
         """Return how many facts are durable: the place of the last one."""
-        head = self._head
-        return head.size if head is not None else int(self._ask("SELECT size FROM tree", ())[0][0])
+        if self._end is None:
+            return int(self._ask("SELECT size FROM tree", ())[0][0])
+        self._hold()
+        return self._end.size
 
     def read(
         self,
@@ -431,14 +371,15 @@ class PostgresThread:
     def checkpoint(self, now: Time) -> Checkpoint:
         """Sign the tree as it is, and keep the signature; done when closing too."""
         with self._write, understood(self.address):
-            return self._checkpoint(self._ready(), bounded(now, "now"))
+            end = self._writing()
+            return self._checkpoint(end, end.ready(), bounded(now, "now"))
 
-    def _checkpoint(self, head: Head, now: Time) -> Checkpoint:
+    def _checkpoint(self, end: Writing, head: Head, now: Time) -> Checkpoint:
         signing = self._keys.signing
         if signing is None:
             raise Unavailable(f"{self._keys.folder} is without its signing key")
         made = sign_checkpoint(signing, head.size, Tree(head.size, head.peaks).root.hex(), now)
-        self._db().execute(
+        end.db.execute(
             "INSERT INTO checkpoint(size, root, at, signature) VALUES (%s, %s, %s, %s)",
             (made.size, made.root, made.at, made.signature),
         )
@@ -468,13 +409,3 @@ class PostgresThread:
         if len(rows) != (1 if level >= KEPT_LEVEL else 1 << level):
             raise Tampered(f"{self.address.shown} lacks hashes of its tree; `gemel verify` names what is wrong")
         return fold([row[0] for row in rows])
-
-
-def _is_stored(db: Db, entry: Entry) -> bool:
-    """Return whether the last row of an entry lies where it was to lie; the others then do too."""
-    last = entry.rows[-1]
-    return bool(scalar(db, "SELECT leaf FROM fact WHERE seq = %s", last.seq) == last.leaf)
-
-
-def _span(entry: Entry) -> str:
-    return f"facts {entry.rows[0].seq} to {entry.rows[-1].seq}"
