@@ -35,26 +35,30 @@ app = typer.Typer(
     help="Live digital twins of people and of the services around them. Not a medical device.",
 )  # fmt: skip
 
-for module in (
-    data,
-    bundles,
-    keeping,
-    erasing,
-    proofs,
-    seeing,
-    aggregates,
-    trying,
-    serving,
-    tokens,
-    subject,
-    consenting,
-    policies,
-    searching,
-    cohorts,
-    threads,
-    versions,
-):
-    module.register(app)
+PANELS = {
+    "Records and forecasts": (data, seeing, aggregates, trying),
+    "Versions": (versions,),
+    "Consent": (consenting, policies),
+    "The subject's side": (subject, erasing),
+    "Many twins": (searching, cohorts),
+    "Proof, exchange and keeping": (proofs, bundles, keeping, threads),
+    "Server": (serving, tokens),
+}
+"""How `gemel --help` groups commands."""
+
+
+def _register() -> None:
+    for panel, modules in PANELS.items():
+        known = len(app.registered_commands), len(app.registered_groups)
+        for module in modules:
+            module.register(app)
+        for command in app.registered_commands[known[0] :]:
+            command.rich_help_panel = panel
+        for group in app.registered_groups[known[1] :]:
+            group.rich_help_panel = panel
+
+
+_register()
 
 ENVIRONMENT = Unavailable.exit_code
 
