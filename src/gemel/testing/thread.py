@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.errors import BadInput, NotFound, Refused, Tampered, Unavailable
-from gemel.facts import HOUSE, Draft, Fact
+from gemel.facts import Draft, Fact
+from gemel.testing.thinning import ThinningContract
 from gemel.thread import Checkpoint, Thread, checkpoint_holds, growth_holds, inclusion_holds, signature_holds
 from gemel.thread.codec import unseal
 from gemel.thread.keys import SubjectKey
-from gemel.thread.thinning import THINNED, covering
 
 TWINS = ("lily", "max", "zoë")
 KINDS = ("observed/1", "acted/1", "forecast/1")
@@ -31,7 +31,7 @@ def draft(i: int = 0, **changed: Any) -> Draft:
     return replace(plain, **changed)
 
 
-class ThreadContract(ABC):
+class ThreadContract(ThinningContract, ABC):
     """The promises; `make` returns an empty thread."""
 
     @abstractmethod
@@ -267,54 +267,6 @@ class ThreadContract(ABC):
         assert inclusion_holds(proof, signed.root)
         assert proof == thread.prove(1, signed.size)
         assert thread.verify().problems == ()
-
-    # thinning
-
-    def test_what_was_thinned_cannot_be_read_and_every_proof_holds(self, thread: Thread) -> None:
-        """Its hash stays: the tree, older proofs, idempotency and the other facts are as before; thinning again is nothing."""
-        thread.append([draft(i, key=f"k{i}") for i in range(12)], now=1)
-        proof, signed = thread.prove(1), thread.checkpoint(now=2)
-        rows = [row for row in thread.rows("lily") if row.seq != 1]
-        cover = thread.append([Draft(HOUSE, THINNED, covering(rows), 3, "keeper")], now=3).facts[0].seq
-
-        assert (thread.thin(cover), thread.thin(cover)) == (3, 0)
-
-        assert [fact.seq for fact in thread.read("lily")] == [1]
-        assert [fact.seq for fact in thread.read(limit=4)] == [1, 2, 3, 5]
-        assert [fact.seq for fact in thread.read("lily", true_from=0, reverse=True)] == [1]
-        assert [seq for _, seq, _ in thread.bodies(dict, "lily", KINDS[0])] == [1]
-        for ask in (thread.get, thread.prove):
-            with pytest.raises(NotFound, match=r"fact 4 .* was thinned"):
-                ask(4)
-        assert [row.seq for row in thread.rows("lily") if not row.sealed] == [4, 7, 10]
-        assert thread.append([draft(0, key="k3")], now=4).duplicates == 1
-        assert inclusion_holds(proof, signed.root)
-        assert growth_holds(signed, thread.checkpoint(now=5), thread.prove_growth(signed.size))
-        assert thread.verify().problems == ()
-        thread.erase("lily")
-        assert thread.verify().problems == ()
-
-    def test_only_what_the_house_covers_is_thinned(self, thread: Thread) -> None:
-        """Not by another kind or subject, not the house itself, not another twin's, and not what is not as it was."""
-        thread.append([draft(i) for i in range(6)], now=1)
-        body = covering(list(thread.rows("lily"))[1:])
-        others = [
-            Draft(HOUSE, "noted/1", body, 1, "k"), Draft("lily", THINNED, body, 1, "k"),
-            Draft(HOUSE, THINNED, {**body, "twin": HOUSE}, 1, "k"), Draft(HOUSE, THINNED, {**body, "facts": [[1, 9]]}, 1, "k"),
-            Draft(HOUSE, THINNED, {"twin": "lily"}, 1, "k"),
-            Draft(HOUSE, THINNED, covering(list(thread.rows("lily"))), 1, "k"),
-        ]  # fmt: skip
-        wrong = [
-            Draft(HOUSE, THINNED, {**body, "twin": "max"}, 1, "k"),
-            Draft(HOUSE, THINNED, {**body, "facts": [[2, 2]]}, 1, "k"),
-        ]
-
-        for error, drafts in ((BadInput, others), (Tampered, wrong)):
-            for fact in thread.append(drafts, now=1).facts:
-                with pytest.raises(error):
-                    thread.thin(fact.seq)
-
-        assert [bool(row.sealed) for row in thread.rows()] == [True] * 14
 
     # proof
 
