@@ -18,7 +18,7 @@ from gemel.thread.ledger import Head, Marks, compose
 from gemel.thread.listeners import Listeners
 from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
 from gemel.thread.notes import MemoryNotes, opened, sealed
-from gemel.thread.proving import growth, inclusion
+from gemel.thread.proving import growth, inclusion, known_nodes
 from gemel.thread.query import Query, asked
 from gemel.thread.row import Row
 from gemel.thread.signature import sign_checkpoint
@@ -42,6 +42,7 @@ class MemoryThread:
         self._write = threading.Lock()
         self._commits = GroupCommit(self._commit)
         self._listeners = Listeners()
+        self._node = known_nodes(self._perfect)
         self._notes = MemoryNotes()
         self._closed = False
 
@@ -231,11 +232,11 @@ class MemoryThread:
 
     def prove(self, seq: int, size: int | None = None) -> Inclusion:
         """Return the proof that a fact, erased or not, is among the first *size* (all)."""
-        return inclusion(seq, size, self._head.size, self._row, self._perfect)
+        return inclusion(seq, size, self._head.size, self._row, self._node)
 
     def prove_growth(self, first: int, second: int | None = None) -> tuple[str, ...]:
         """Return the path that shows the first *second* (all) facts to begin with the first *first*."""
-        return growth(first, second, self._head.size, self._perfect)
+        return growth(first, second, self._head.size, self._node)
 
     def _perfect(self, level: int, place: int) -> bytes:
         if level >= KEPT_LEVEL:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
@@ -26,10 +25,10 @@ from gemel.thread.postgres_inspection import verify
 from gemel.thread.postgres_link import Readers, understood
 from gemel.thread.postgres_notes import TableNotes
 from gemel.thread.postgres_query import TWINS, contents, last_known, pages
-from gemel.thread.postgres_store import Identity, create, exists, identity
+from gemel.thread.postgres_store import Identity, create, exists, identity, new_id
 from gemel.thread.postgres_tables import ROW, Db, as_row, drop_contents, scalar, text
 from gemel.thread.postgres_writing import PAUSES_S, Writing
-from gemel.thread.proving import growth, inclusion
+from gemel.thread.proving import growth, inclusion, known_nodes
 from gemel.thread.query import PAGE, asked
 from gemel.thread.row import Row
 from gemel.thread.signature import sign_checkpoint
@@ -55,6 +54,7 @@ class PostgresThread:
         self._write = threading.RLock()
         self._commits = GroupCommit(self._commit)
         self._listeners = Listeners()
+        self._node = known_nodes(self._perfect)
         self._readers = Readers(self.address, readonly=readonly)
         self._notes = TableNotes(self._readers)
         self._closed = False
@@ -91,7 +91,7 @@ class PostgresThread:
         return found.public_key
 
     def _create(self, db: Db) -> Identity:
-        id_ = os.urandom(16).hex()
+        id_ = new_id(db)
         keys = self._own_keys = self._own_keys or self.address.open_keys(id_)
         if keys.remembered is not None or next(keys.held(), None) is not None:
             raise Unavailable(
@@ -394,11 +394,11 @@ class PostgresThread:
 
     def prove(self, seq: int, size: int | None = None) -> Inclusion:
         """Return the proof that a fact, erased or not, is among the first *size* (all)."""
-        return inclusion(seq, size, self.size, self._row, self._perfect)
+        return inclusion(seq, size, self.size, self._row, self._node)
 
     def prove_growth(self, first: int, second: int | None = None) -> tuple[str, ...]:
         """Return the path that shows the first *second* (all) facts to begin with the first *first*."""
-        return growth(first, second, self.size, self._perfect)
+        return growth(first, second, self.size, self._node)
 
     def _perfect(self, level: int, place: int) -> bytes:
         if level >= KEPT_LEVEL:

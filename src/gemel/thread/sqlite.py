@@ -25,7 +25,7 @@ from gemel.thread.listeners import Listeners
 from gemel.thread.lock import StoreLock
 from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
 from gemel.thread.notes import FolderNotes, opened, sealed
-from gemel.thread.proving import growth, inclusion
+from gemel.thread.proving import growth, inclusion, known_nodes
 from gemel.thread.query import PAGE, asked, last_known, pages
 from gemel.thread.receiving import HINT, UNFINISHED
 from gemel.thread.row import Row
@@ -47,6 +47,7 @@ class SqliteThread:
         self._write = threading.Lock()
         self._commits = GroupCommit(self._commit)
         self._listeners = Listeners()
+        self._node = known_nodes(self._perfect)
         self._notes = FolderNotes(self.folder / "notes")
         self._idle: deque[apsw.Connection] = deque()
         self._closed = False
@@ -432,11 +433,11 @@ class SqliteThread:
 
     def prove(self, seq: int, size: int | None = None) -> Inclusion:
         """Return the proof that a fact, erased or not, is among the first *size* (all)."""
-        return inclusion(seq, size, self.size, self._row, self._perfect)
+        return inclusion(seq, size, self.size, self._row, self._node)
 
     def prove_growth(self, first: int, second: int | None = None) -> tuple[str, ...]:
         """Return the path that shows the first *second* (all) facts to begin with the first *first*."""
-        return growth(first, second, self.size, self._perfect)
+        return growth(first, second, self.size, self._node)
 
     def _perfect(self, level: int, place: int) -> bytes:
         if level >= KEPT_LEVEL:
