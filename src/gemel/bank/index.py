@@ -81,17 +81,17 @@ class Index:
             self.lock.release()
 
     def _apply(self, facts: Iterable[Fact]) -> None:
+        takes, places = self._take, self.places
         for fact in facts:
-            take = self._take.get(fact.kind)
-            if take is not None and not fact.twin.startswith(HOUSE):
-                take(self._place(fact.twin), fact)
+            take, twin = takes.get(fact.kind), fact.twin
+            if take is not None and twin != HOUSE:
+                place = places.get(twin)
+                take(self._place(twin) if place is None else place, fact)
             self.seq = fact.seq
 
     def _place(self, twin: str) -> int:
-        place = self.places.get(twin)
-        if place is None:
-            place = self.places[twin] = len(self.ids)
-            self.ids.append(twin)
+        place = self.places[twin] = len(self.ids)
+        self.ids.append(twin)
         return place
 
     # what facts say

@@ -19,19 +19,25 @@ class Column:
 
     def __init__(self, dtype: Any, empty: float) -> None:
         self._held, self._empty = np.full(1024, empty, dtype), empty
+        self._each: Any = self._held.data  # single values come out of a memoryview three times as fast
 
     def __getitem__(self, place: int) -> Any:
-        return self._held[place] if place < len(self._held) else self._held.dtype.type(self._empty)
+        try:
+            return self._each[place]
+        except IndexError:
+            return self._empty
 
     def __setitem__(self, place: int, value: float) -> None:
-        if place >= len(self._held):
+        try:
+            self._each[place] = value
+        except IndexError:
             self._grow(place + 1)
-        self._held[place] = value
+            self._each[place] = value
 
     def _grow(self, size: int) -> None:
         longer = np.full(max(size, 2 * len(self._held)), self._empty, self._held.dtype)
         longer[: len(self._held)] = self._held
-        self._held = longer
+        self._held, self._each = longer, longer.data
 
     def upto(self, size: int) -> Array:
         """Return the values of the first *size* places; a view, to be read only."""
