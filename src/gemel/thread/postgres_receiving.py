@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
@@ -11,7 +10,7 @@ from gemel.thread.folder_keys import FolderKeys
 from gemel.thread.ledger import Entry
 from gemel.thread.postgres_address import Address, parse
 from gemel.thread.postgres_link import Writer, understood
-from gemel.thread.postgres_store import Identity, about, create, exists, head_of
+from gemel.thread.postgres_store import Identity, about, create, exists, head_of, new_id
 from gemel.thread.postgres_tables import Db, scalar, write
 from gemel.thread.receiving import UNFINISHED, Place, check_empty
 
@@ -31,7 +30,7 @@ def receive_in_schema(where: str, public_key: str) -> Iterator[Place]:
 def _marked(db: Db, address: Address, public_key: str) -> str:
     """Mark the store as unfinished, and return its id."""
     if not exists(db, address):
-        made = Identity(os.urandom(16).hex(), public_key)
+        made = Identity(new_id(db), public_key)
         create(db, address, made, **{UNFINISHED: public_key})
         return made.id
     meta, size = about(db), head_of(db, address).size

@@ -57,6 +57,11 @@ def locked_keys(where: str) -> Iterator[FolderKeys]:
             yield keys
 
 
+def new_id(db: Db) -> str:
+    """Return an id that no other store has."""
+    return str(scalar(db, "SELECT gen_random_uuid()"))
+
+
 def create(db: Db, address: Address, made: Identity, **more: str) -> None:
     """Make an empty store, whole or not at all."""
     try:
