@@ -233,7 +233,7 @@ def test_a_failed_sync_stores_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
             raise apsw.IOError("disk I/O error")
 
         with monkeypatch.context() as broken:
-            broken.setattr("gemel.thread.sqlite.store", fail)
+            broken.setattr("gemel.thread.sqlite_store.store", fail)
             with pytest.raises(Unavailable, match="cannot be used: disk I/O error"):
                 thread.append([draft(1)], now=1)
 
@@ -249,7 +249,7 @@ def test_an_interrupt_hits_only_whom_it_hit(tmp_path: Path, monkeypatch: pytest.
             raise KeyboardInterrupt
 
         with monkeypatch.context() as broken:
-            broken.setattr("gemel.thread.sqlite.store", interrupt)
+            broken.setattr("gemel.thread.sqlite_store.store", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 thread.append([draft()], now=1)
 

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -20,22 +21,19 @@ from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, S, 
 from gemel.thread.inspection import verify_store
 from gemel.thread.key_stores import open_keys
 from gemel.thread.keys import SubjectKey, secrets_of
-from gemel.thread.ledger import Entry, Head, Held, Marks, compose
+from gemel.thread.ledger import Entry, Head, Held, compose
 from gemel.thread.listeners import Listeners
 from gemel.thread.lock import StoreLock
 from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
 from gemel.thread.notes import FolderNotes, opened, sealed
 from gemel.thread.proving import growth, inclusion, known_nodes
 from gemel.thread.query import PAGE, asked, last_known, pages
-from gemel.thread.receiving import HINT, UNFINISHED
 from gemel.thread.row import Row
 from gemel.thread.signature import sign_checkpoint
-from gemel.thread.tables import FILE, FORMAT, ROW, SCHEMA, connect, drop_contents, scalar, store, understood
+from gemel.thread.sqlite_store import check_end, check_format, create, held, known, load, write
+from gemel.thread.tables import FILE, ROW, connect, drop_contents, scalar, understood
 from gemel.thread.thinning import cover_of, kept_out
 from gemel.thread.within import bounded, within
-
-_ALL_MARKS = 400
-_HELD = "SELECT 1 FROM fact WHERE mark IS NOT NULL AND twin = ? AND mark = ?"
 
 
 class SqliteThread:
@@ -72,56 +70,21 @@ class SqliteThread:
 
     def _read_key(self) -> str:
         with self._reader() as db:
-            return self._check_format(db)
+            return check_format(db, self.path)
 
     def _open_writer(self) -> str:
         self._writer = db = connect(self.path, readonly=False)
         if scalar(db, "SELECT count(*) FROM sqlite_schema") == 0:
-            self._create(db)
-        public = self._check_format(db)
+            create(db, self._keys.make_signing().public_key().public_bytes_raw().hex())
+        public = check_format(db, self.path)
         signing = self._keys.signing
         if signing is None:
             raise Unavailable(f"{self._keys.folder} is without its signing key; put the folder back from a copy")
         if signing.public_key().public_bytes_raw().hex() != public:
             raise Tampered(f"{self.path} does not belong to the keys beside it; `gemel verify` says more")
-        self._head = self._load(db)
-        self._check_end(db, self._head)
+        self._head = load(db, self.path)
+        check_end(db, self.path, self._head, self._keys.remembered)
         return public
-
-    def _create(self, db: apsw.Connection) -> None:
-        public = self._keys.make_signing().public_key().public_bytes_raw().hex()
-        with db:
-            for statement in SCHEMA.values():
-                db.execute(statement)
-            db.execute("INSERT INTO meta VALUES ('format', ?), ('public key', ?)", (FORMAT, public))
-            db.execute("INSERT INTO tree VALUES (1, 0, ?, x'')", (Head().known_at,))
-
-    def _check_format(self, db: apsw.Connection) -> str:
-        try:
-            found: dict[object, object] = dict(db.execute("SELECT name, value FROM meta").fetchall())  # type: ignore[arg-type]  # two columns
-        except apsw.SQLError:
-            raise Tampered(f"{self.path} is not a store of Gemel") from None
-        if found.get("format") != FORMAT:
-            raise Tampered(f"{self.path} has format {found.get('format')}; this version reads format {FORMAT}")
-        if UNFINISHED in found:
-            raise Unavailable(f"{self.path} {HINT}")
-        return str(found.get("public key"))
-
-    def _load(self, db: apsw.Connection) -> Head:
-        size, known_at, peaks = db.execute("SELECT size, known_at, peaks FROM tree").fetchone() or (-1, 0, b"")
-        head = Head(size, known_at, tuple(peaks[i : i + 32] for i in range(0, len(peaks), 32)))
-        if size != (scalar(db, "SELECT max(rowid) FROM fact") or 0) or size.bit_count() != len(head.peaks):
-            raise Tampered(f"{self.path} does not end where its tree does; `gemel verify` names what is wrong")
-        return head
-
-    def _check_end(self, db: apsw.Connection, head: Head) -> None:
-        remembered = self._keys.remembered
-        signed = max(scalar(db, "SELECT max(size) FROM checkpoint") or 0, remembered.size if remembered else 0)
-        if signed > head.size:
-            raise Tampered(
-                f"{self.path} ends at fact {head.size}, but {signed} were signed; the missing facts must be put back"
-                " (the store can be opened read-only)"
-            )
 
     def close(self) -> None:
         """Sign what is new, and let go of files."""
@@ -183,55 +146,21 @@ class SqliteThread:
     def _commit(self, tickets: Sequence[Ticket]) -> None:
         with self._write, understood(self.path):
             db = self._db()
-            head = self._head or self._load(db)
+            head = self._head or load(db, self.path)
             self._head = None
             try:
-                entry = self._store(db, tickets, head, self._held if self._repeats else None)
+                entry = self._store(db, tickets, head, partial(held, db) if self._repeats else None)
             except apsw.ConstraintError:
-                entry = self._store(db, tickets, head, self._held)
+                entry = self._store(db, tickets, head, partial(held, db))
             self._repeats = len(entry.rows) < sum(len(ticket.drafts) for ticket in tickets)
             self._head = entry.head
             self._listeners.put(entry.facts)
 
-    def _store(self, db: apsw.Connection, tickets: Sequence[Ticket], head: Head, held: Held | None) -> Entry:
-        entry = compose(tickets, head, self._keys, held, self._known)
+    def _store(self, db: apsw.Connection, tickets: Sequence[Ticket], head: Head, asking: Held | None) -> Entry:
+        entry = compose(tickets, head, self._keys, asking, partial(known, db))
         if entry.rows:
-            self._write_entry(db, entry)
+            write(db, entry)
         return entry
-
-    def _write_entry(self, db: apsw.Connection, entry: Entry) -> None:
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            store(db, entry.rows)
-            if entry.nodes:
-                db.executemany("INSERT INTO node VALUES (?, ?, ?)", entry.nodes)
-            head = entry.head
-            db.execute(
-                "UPDATE tree SET size = ?, known_at = ?, peaks = ?", (head.size, head.known_at, b"".join(head.peaks))
-            )
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
-
-    def _held(self, asked: Marks) -> Marks:
-        db = self._db()
-        if len(asked) == 1:
-            return set(asked) if scalar(db, _HELD, *next(iter(asked))) else set()
-        by_twin, found = dict[str, list[bytes]](), set[tuple[str, bytes]]()
-        for twin, mark in asked:
-            by_twin.setdefault(twin, []).append(mark)
-        for twin, marks in by_twin.items():
-            for start in range(0, len(marks), _ALL_MARKS):
-                some = marks[start : start + _ALL_MARKS]
-                places = ",".join("?" * len(some))
-                statement = f"SELECT mark FROM fact WHERE mark IS NOT NULL AND twin = ? AND mark IN ({places})"
-                found.update((twin, bytes(row[0])) for row in db.execute(statement, (twin, *some)))
-        return found
-
-    def _known(self, twin: str) -> bool:
-        return scalar(self._db(), "SELECT 1 FROM fact WHERE twin = ? LIMIT 1", twin) is not None
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call *listener* with each durable batch, in order; return the function that stops it."""
@@ -415,7 +344,7 @@ class SqliteThread:
         """Sign the tree as it is, and keep the signature; done when closing too."""
         with self._write, understood(self.path):
             db = self._db()
-            return self._checkpoint(db, self._head or self._load(db), bounded(now, "now"))
+            return self._checkpoint(db, self._head or load(db, self.path), bounded(now, "now"))
 
     def _checkpoint(self, db: apsw.Connection, head: Head, now: Time) -> Checkpoint:
         signing = self._keys.signing
