@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postgres import NewStore
+from serving import Works
 
 from gemel.bank import Bank, Query
 from gemel.bank.query import query
@@ -393,3 +394,25 @@ def test_time_of_a_condition_is_the_bank_s(when: Time = fleet.START + 3 * HOUR) 
     fleet.clock(bank).now = when
     assert bank.search("batch[id=a1, silent>2 h]", by="sam", purpose="care").ids == ["a1"]
     assert bank.search("batch[id=a1, silent>2 h]", by="sam", purpose="care", at=fleet.START + HOUR).ids == []
+
+
+def test_the_server_answers_by_the_same_rules() -> None:
+    """Over HTTP each finds what they may read, page by page; what cannot be asked is a plain error."""
+    works = Works()
+    with works.door("ann") as door:
+        first = door.get("/api/search", params={"q": "tank[gauge>0]", "limit": 1}).json()
+        second = door.get("/api/search", params={"q": "tank[gauge>0]", "limit": 1, "cursor": first["cursor"]}).json()
+        assert [one["id"] for page in (first, second) for one in page["found"]] == ["north", "south"]
+        assert second["cursor"] is None and first["found"][0]["values"]["gauge"]["unit"] == "L"
+        assert door.get("/api/search", params={"q": "tank[gauge>"}).status_code == 422
+        assert door.get("/api/search", params={"q": "vessel"}).status_code == 404
+    for actor, asked, found in (
+        ("bea", "tank[gauge>0]", ["north"]),
+        ("bea", "tank[alert=none]", []),
+        ("eve", "tank", []),
+    ):
+        with works.door(actor) as door:
+            answer = door.get("/api/search", params={"q": asked}).json()
+            assert ([one["id"] for one in answer["found"]], answer["cursor"]) == (found, None)
+    with works.door(None) as door:
+        assert door.get("/api/search", params={"q": "tank"}).status_code == 401
