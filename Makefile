@@ -9,11 +9,11 @@ PAGE   := src/gemel/server/static/index.html
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 CONSOLE := $(shell find console/src console/*.html console/*.ts console/*.js console/package.json 2>/dev/null)
 
-POSTGRES := $(or $(lastword $(wildcard /usr/lib/postgresql/*/bin/initdb)),postgresql)
+POSTGRES := $(or $(lastword $(wildcard /usr/lib/postgresql/*/bin/initdb)),/usr/lib/postgresql/NEWEST/bin/initdb)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench docs types constraints install clean postgresql
+.PHONY: help run test check format bench docs types constraints install clean
 
 help: ## say what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -74,5 +74,5 @@ $(PAGE): console/node_modules/.installed $(CONSOLE)
 /usr/bin/chromium:
 	.ci/debian chromium
 
-postgresql:
+/usr/lib/postgresql/NEWEST/bin/initdb:
 	@command -v initdb >/dev/null || .ci/debian postgresql
