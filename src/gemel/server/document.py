@@ -118,7 +118,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         good["headers"]["ETag"] = {"$ref": "#/components/headers/ETag"}
         responses["304"] = {"description": "nothing else would be said"}
         parameters.append(IF_NONE_MATCH)
-    statuses = {*ALWAYS, *(["404"] if of_twin or "{" in path or path == "/api/events" else [])}
+    statuses = {*ALWAYS, *([] if path in OPEN else ["404"])}
     if method != "get":
         statuses |= {"409"} | ({"412"} if path.endswith("/decision") else set())
         statuses |= {"415"} if path == "/api/events" else set()
