@@ -134,6 +134,18 @@ def test_what_the_dynamics_does_not_sense_refolds_nothing() -> None:
     assert folded(made) == 0
 
 
+def test_what_is_not_sensed_still_tells_when_the_beginning_was() -> None:
+    """The prior begins where anything is known, so an older fact of any kind folds the record from there."""
+    body = {"name": "colour", "value": 1.0, "unit": "", "source": "", "key": "colour"}
+    older = Draft("tank", "observed/1", body, BORN - HOUR, "eye", key="colour")
+    late, early = fresh(), fresh()
+    late.append(DRAFTS)
+    believed(late)
+    late.append([older])
+    early.append([older, *DRAFTS])
+    assert same(believed(late).belief, believed(early).belief)
+
+
 def test_a_retraction_after_a_restart_refolds_from_before_what_it_takes_back() -> None:
     """The fact of a retraction may carry any time of its own; what counts is when the reading was true."""
     made = fresh()
