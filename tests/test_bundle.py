@@ -28,6 +28,7 @@ from gemel.facts import DAY, HOUSE, Draft, Fact
 from gemel.thread.codec import unseal_with_key
 from gemel.thread.keys import SubjectKey
 from gemel.thread.standalone import verify as alone
+from gemel.thread.thinning import THINNED, covering
 from gemel.twintype import TwinType
 
 SECRET = PrivateKey("77" * 32)
@@ -600,6 +601,20 @@ def test_what_did_not_come_along_is_no_number_of_something_else(bank: Bank, tmp_
     receive(second, _partial(bank, tmp_path).path, by="dr-lee")
     fact = next(second.thread.read("lily", kinds=["outcome/1"]))
     assert (fact.body["forecast"], [second.thread.get(seq).kind for seq in fact.cause]) == (GONE, ["observed/1"])
+
+
+def test_what_was_thinned_stays_at_home_and_is_recognised(bank: Bank, tmp_path: Path) -> None:
+    """It has no body to send; where the full fact comes back, it is known by its key."""
+    full, copy = send(bank, ["lily"], tmp_path / "full", by="sarah", purpose="care"), tank.bank()
+    rows = [row for row in bank.thread.rows("lily") if row.kind == "acted/1"]
+    cover = bank.append([Draft(HOUSE, THINNED, covering(rows), bank.now(), "keeper")]).facts[0].seq
+    assert bank.thread.thin(cover) == 3
+    sent = send(bank, ["lily"], tmp_path / "thin", by="sarah", purpose="care")
+
+    assert sent.left_out["lily"]["facts"] == {"thinned": 3}
+    assert receive(copy, sent.path, by="sarah").new == sent.facts
+    back = receive(bank, full.path, by="sarah")
+    assert (back.new, back.known) == (0, full.facts)
 
 
 # for other tools

@@ -16,11 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.errors import BadInput, NotFound, Tampered
+from gemel.facts import HOUSE, Draft
 from gemel.testing.thread import draft
 from gemel.thread import MemoryThread, open_thread
 from gemel.thread.export import checkpoint_of, export, proof_of, verifier
 from gemel.thread.signature import checkpoint_note, verifier_key
 from gemel.thread.standalone import verify as alone
+from gemel.thread.thinning import THINNED, covering
 from gemel.thread.tiles import path_of
 from gemel.thread.witness import since
 
@@ -232,7 +234,7 @@ def test_the_original_is_as_signed(original: Path) -> None:
     assert _found(original) == []
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(place=st.integers(0, 1 << 30), mask=st.integers(1, 255))
 def test_any_byte_changed_is_found(copy: Callable[[], Path], place: int, mask: int) -> None:
     """In entries, tiles, checkpoint, contents and key; the verifier and the leaflet that lie beside are no part of it."""
@@ -429,6 +431,24 @@ def test_the_log_of_every_back_end_is_exported_proven_and_witnessed(store: str, 
         assert since(thread, kept) is None
     assert _found(tmp_path / "x", kept) == []
     assert alone.check_proof(proof, "proof", alone.read_key(made.key)).problems == []
+
+
+def test_a_log_that_was_thinned_is_exported_with_the_hashes_that_are_left(store: str, tmp_path: Path) -> None:
+    """The root is as before, and an entry that is taken out is missed all the same."""
+    with open_thread(store) as thread:
+        thread.append([draft(i) for i in range(9)], now=1)
+        kept, rows = checkpoint_of(thread), list(thread.rows("max"))
+        cover = thread.append([Draft(HOUSE, THINNED, covering(rows), 3, "keeper")], now=3).facts[0].seq
+        assert thread.thin(cover) == 3
+        made = export(thread, tmp_path / "x")
+        assert (made.size, made.entries, made.root) == (10, 7, thread.checkpoint(now=4).root)
+        assert since(thread, kept) is None
+    assert _found(tmp_path / "x", kept) == []
+
+    file = tmp_path / "x/records/000.p/10"
+    data = file.read_bytes()
+    file.write_bytes(data[12 + int.from_bytes(data[8:12]) :])
+    assert _found(tmp_path / "x") == ["contents tells of 7 entries, and not of these 6"]
 
 
 def test_the_command_verifies_what_it_gave_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

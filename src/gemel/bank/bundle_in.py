@@ -108,6 +108,12 @@ class _Known:
     by_key: dict[str, Fact] = field(default_factory=dict)
     others: dict[bytes, list[Fact]] = field(default_factory=dict)
     all: list[Fact] = field(default_factory=list)
+    thinned: dict[bytes, int] = field(default_factory=dict)
+    key: SubjectKey | None = None
+
+    def without_body(self, key: str | None) -> int | None:
+        """Return the place of a fact of that key that was thinned: it is here, and cannot be compared."""
+        return None if key is None or self.key is None else self.thinned.get(self.key.mark(key))
 
 
 @dataclass
@@ -141,12 +147,14 @@ class _Plan:
         return Received(twins, new, self.known, self.box.sender, self.box.digest, tuple(remarks))
 
     def _known(self, twin: str) -> _Known:
-        known = _Known()
         if twin not in self.bank:
-            return known
+            return _Known()
         key = SubjectKey(*self.bank.thread.secrets(twin))
+        known = _Known(key=key)
         for row in self.bank.thread.rows(twin):
-            if row.seq <= self.size:
+            if not row.sealed:
+                known.thinned |= {row.mark: row.seq} if row.mark else {}
+            elif row.seq <= self.size:
                 fact, mark = unseal_with_key(row, key)
                 known.all.append(fact)
                 if mark is None:
@@ -173,6 +181,11 @@ class _Plan:
 
     def _match(self, fact: Fact, key: str | None) -> None:
         """Recognise a fact, or plan to write it, or note in what it differs from the one that is here."""
+        thinned = self.here[fact.twin].without_body(key)
+        if thinned is not None:
+            self.seqs[fact.seq] = thinned
+            self.known += 1
+            return
         found = _recognised(self.here[fact.twin], fact, key)
         if found is None:
             self.seqs[fact.seq] = self.size + len(self.drafts) + 1

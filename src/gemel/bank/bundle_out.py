@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 EXPORTED = "exported/1"
 NAMED = "named/1"
+THINNED = "thinned"
+"""What is said of facts that statistics stand for: they have no body any more."""
 
 encode = msgspec.json.encode
 
@@ -147,12 +149,16 @@ def _open(bank: Bank, share: Share, size: int) -> None:
     """Take in the facts that may be seen, and count the others."""
     key = SubjectKey(*bank.thread.secrets(share.twin))
     for row in bank.thread.rows(share.twin):
-        if row.seq <= size and row.sealed:
-            fact, mark = unseal_with_key(row, key)
-            if share.shows(fact):
-                share.held.append((row, _shown(fact, share), mark))
-            else:
-                share.left[fact.kind] = share.left.get(fact.kind, 0) + 1
+        if row.seq > size:
+            break
+        if not row.sealed:
+            share.left[THINNED] = share.left.get(THINNED, 0) + 1
+            continue
+        fact, mark = unseal_with_key(row, key)
+        if share.shows(fact):
+            share.held.append((row, _shown(fact, share), mark))
+        else:
+            share.left[fact.kind] = share.left.get(fact.kind, 0) + 1
 
 
 def _shown(fact: Fact, share: Share) -> Fact:
@@ -206,7 +212,7 @@ def _about(bank: Bank, share: Share) -> dict[str, Any]:
 
 def _left_out(share: Share) -> dict[str, Any]:
     if share.all:
-        return {}
+        return {"facts": dict(share.left)} if share.left else {}
     refused = [name for name, decision in share.decisions.items() if not decision.allowed and name != ALL]
     return {"signals": refused, "attributes": True, "facts": dict(sorted(share.left.items()))}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,9 +44,13 @@ def export(
         "whole": sent.whole, "sealed": receiver is not None,
     }  # fmt: skip
     lines = [f"{output}: {sent.facts} facts of {', '.join(sent.twins)}, sha256 {sent.digest}"]
-    lines += [f"left out of {id_}: {', '.join(told['signals']) or 'no signal'}, attributes, "
-              f"{sum(told['facts'].values())} facts" for id_, told in left.items()]  # fmt: skip
+    lines += [f"left out of {id_}: {_left(told)}" for id_, told in left.items()]
     say(as_json, body, "\n".join(lines))
+
+
+def _left(told: dict[str, Any]) -> str:
+    named = [", ".join(told.get("signals", ())), "attributes" if told.get("attributes") else ""]
+    return ", ".join([*(one for one in named if one), f"{sum(told['facts'].values())} facts"])
 
 
 def import_(

@@ -45,20 +45,17 @@ class Exported:
 
 
 def head(thread: Thread) -> tuple[int, bytes]:
-    """Return size and root of the tree as it is now."""
-    try:
-        proof = thread.prove(1)
-    except NotFound:
+    """Return size and root of the tree as it is now.
+
+    The path by which a tree grows from its first leaf is that leaf's path to the root, RFC 9162 section 2.1.4.
+    """
+    size, first = thread.size, next(iter(thread.rows()), None)
+    if first is None or not size:
         return 0, Tree().root
-    return proof.size, root_of_first(bytes.fromhex(proof.record), proof.size, [bytes.fromhex(s) for s in proof.path])
-
-
-def root_of_first(record: bytes, size: int, path: list[bytes]) -> bytes:
-    """Return the root that the path of the first of *size* entries leads to."""
-    found = leaf_hash(record)
-    for step in path:
-        found = node_hash(found, step)
-    return found
+    root = first.leaf
+    for step in thread.prove_growth(1, size):
+        root = node_hash(root, bytes.fromhex(step))
+    return size, root
 
 
 def checkpoint_of(thread: Thread) -> str:
@@ -116,6 +113,7 @@ class _Export:
         """Write everything; return what it is."""
         held: dict[int, bytes] = {}
         for row in self._rows():
+            self.seen.add(row.twin)
             if not row.sealed:
                 self.thinned += 1
             elif not self.twins or row.twin in self.twins:
@@ -155,7 +153,6 @@ class _Export:
         held[(row.seq - 1) % WIDTH] = row.record
         self.entries += 1
         self.digest.update(row.leaf)
-        self.seen.add(row.twin)
 
     def _close(self, held: dict[int, bytes]) -> dict[int, bytes]:
         """Write the bundle that ends here; return an empty one."""
