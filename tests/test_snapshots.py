@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -177,7 +178,7 @@ def test_a_snapshot_of_another_type_or_seed_is_not_used() -> None:
     assert kept is not None
     assert (kept.lineage, kept.seed) == (Tank.hash, 0)
     assert folded(Bank(made.thread, made.now, {"tank": Tank}, seed=1)) > 50
-    with pytest.raises(Unavailable, match="was folded with version .* of tank which is not installed"):
+    with pytest.raises(Unavailable, match=r"was folded with version .* of tank which is not installed"):
         folded(Bank(made.thread, made.now, {"tank": replace(Tank, members=32)}))
 
 
@@ -200,7 +201,7 @@ def test_beliefs_held_in_memory_are_few_and_near_any_moment(cycles: int, every_m
             points = thinned(points)
     assert len(points) <= MOST
     last = points[-1].at
-    for older, newer in zip(points, points[1:], strict=False):
+    for older, newer in pairwise(points):
         assert newer.at - older.at <= 2 * grain(last - older.at) + every_min * MINUTE
     assert [p.at for p in points[-DENSE:]] == [last - i * every_min * MINUTE for i in range(len(points[-DENSE:]))][::-1]
 

@@ -309,6 +309,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     members = replace(Fillable, members=24)
     monkeypatch.setattr("gemel.bank.bank.installed", lambda: {"tank": Fillable})
     monkeypatch.setattr("gemel.bank.bank.versions", lambda: (members, Fillable))
+    monkeypatch.setattr("gemel.bank.bank.time.time_ns", lambda: (BORN + 4 * HOUR) * 1_000_000)
     monkeypatch.setenv("GEMEL_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("GEMEL_ACTOR", "me")
 
