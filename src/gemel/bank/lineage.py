@@ -75,7 +75,8 @@ class Lineages:
             there = ", ".join(f"{one.name} {one.hash[:12]}" for one in self.known() if one.name == span.name)
             raise Unavailable(
                 f"this belief was folded with version {span.hash[:12]} of {span.name} which is not installed "
-                f"(installed: {there or 'none of that name'}); install it, or fold the record anew: gemel retype ID --to TYPE --anew"
+                f"(installed: {there or 'none of that name'}); install it, or fold the record "
+                "anew: gemel retype ID --to TYPE --anew"
             )
         return found
 
