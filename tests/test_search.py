@@ -18,6 +18,8 @@ from postgres import NewStore
 from serving import Works
 
 from gemel.bank import Bank, Query
+from gemel.bank.index import Index
+from gemel.bank.migration import Migration
 from gemel.bank.query import query
 from gemel.errors import BadInput, NotFound
 from gemel.facts import HOUR, MINUTE, Time
@@ -273,6 +275,19 @@ def test_what_was_read_is_on_record() -> None:
     bank.search("batch[temperature>3]", by="rae", purpose="care")
     seen = [fact for fact in bank.thread.read(kinds=["accessed/1"]) if fact.by == "rae"]
     assert [(fact.twin, fact.body["signal"], fact.body["allowed"]) for fact in seen] == [("a1", "temperature", True)]
+
+
+def test_a_retyped_twin_is_found_by_its_new_type() -> None:
+    """Whether the index hears of it or is built after."""
+    bank = make()
+    assert bank.search("vessel", by="sam", purpose="care").ids == ["e5"]
+    body = {"from": {"name": "batch", "hash": ""}, "to": {"name": "vessel", "hash": ""},
+            "migration": Migration(anew=True).body(), "why": ""}  # fmt: skip
+    back = {"rolls_back": 1, "why": ""}
+    bank.append([fleet.Draft(name, "retyped/1", body, fleet.START, "sam") for name in ("a1", "b2")])
+    bank.append([fleet.Draft("b2", "retyped/1", back, fleet.START, "sam")])
+    for one in (bank.index.fresh(), Index(bank.thread).fresh()):
+        assert [one.type_at(one.places[name]) for name in ("a1", "b2", "e5")] == ["vessel", "batch", "vessel"]
 
 
 def test_an_erased_twin_is_found_no_more() -> None:

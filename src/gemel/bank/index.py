@@ -11,6 +11,7 @@ import numpy as np
 from gemel.bank.beliefs import Tell, quiet
 from gemel.bank.index_columns import NEVER, Column, Latest, Ordered
 from gemel.bank.index_edges import RELATED, UNRELATED, Edges
+from gemel.bank.lineage import RETYPED, spans
 from gemel.dynamics import Array
 from gemel.facts import HOUSE, Fact, Time
 from gemel.thread import Thread
@@ -47,7 +48,7 @@ class Index:
         self._withdrawn: set[tuple[int, str]] = set()
         self._doubtful: set[tuple[int, str]] = set()
         self._take: dict[str, Callable[[int, Fact], None]] = {
-            "created/1": self._created, "observed/1": self._observed, "acted/1": self._acted,
+            "created/1": self._created, RETYPED: self._retyped, "observed/1": self._observed, "acted/1": self._acted,
             "retracted/1": self._retracted, "alert/1": self._alert,
             "granted/1": self._named, "entrusted/1": self._named, "broke_glass/1": self._broke,
             RELATED: self._related, UNRELATED: self._related,
@@ -97,16 +98,24 @@ class Index:
     # what facts say
 
     def _created(self, place: int, fact: Fact) -> None:
-        name = str(fact.body["type"])
-        if name not in self.type_names:
-            self.type_names.append(name)
-        self.types[place] = self.type_names.index(name)
+        self._typed(place, str(fact.body["type"]))
         self.order.add(fact.twin, place)
         self._mention(str(fact.body["holder"]), place)
         for attribute, value in fact.body["attributes"].items():
             if attribute not in self.attributes:
                 self.attributes[attribute] = Column(np.float64, np.nan)
             self.attributes[attribute][place] = float(value)
+
+    def _retyped(self, place: int, fact: Fact) -> None:
+        """Say of which type a twin is now; a retyping may have rolled another back."""
+        said = list(self._thread.read(fact.twin, kinds=["created/1", RETYPED]))
+        if said:
+            self._typed(place, spans(said[0], said[1:])[-1].name)
+
+    def _typed(self, place: int, name: str) -> None:
+        if name not in self.type_names:
+            self.type_names.append(name)
+        self.types[place] = self.type_names.index(name)
 
     def _observed(self, place: int, fact: Fact) -> None:
         body = fact.body
