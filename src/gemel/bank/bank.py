@@ -286,7 +286,7 @@ class Bank:
             replica, twin_type = self.replica(id), self.type_of(id)
             belief = self.belief_at(id, now)
             complete = getattr(twin_type.dynamics, "complete", lambda b: b.values)
-            state = {name: float(np.mean(value)) for name, value in complete(belief).items()}
+            state = {name: float(np.asarray(value).mean()) for name, value in complete(belief).items()}
             past = replica.read(now - LOOK_BACK, now + 1)
             readings = {s: [r for r in past if r.signal == s] for s in twin_type.signals}
             signals = [s for s in twin_type.band if s in twin_type.signals]

@@ -23,10 +23,12 @@ class Past:
 
     def __init__(self, replica: Replica, signal: str, since: Time | None = None) -> None:
         self._replica, self._signal, self._since_then = replica, signal, since
-        readings = [reading for reading in replica.read(since) if reading.signal == signal]
-        self.times = np.array([reading.at for reading in readings], np.int64)
-        self.values = np.array([reading.value for reading in readings], float)
-        self._origins = {reading.at // MINUTE * MINUTE: reading.at for reading in readings}
+        self.times, self.values = replica.series(signal, since)
+
+    @cached_property
+    def _origins(self) -> dict[Time, Time]:
+        """Return the last reading of each minute."""
+        return {at // MINUTE * MINUTE: at for at in self.times.tolist()}
 
     @property
     def minutes(self) -> set[Time]:
@@ -154,10 +156,8 @@ class Past:
         """Return other signals' last 15, 30 and 120 min against their last day, in its standard deviations."""
         columns = [np.zeros(len(at))]
         for name in sorted(set(self._replica.type.signals) - {self._signal}):
-            readings = [reading for reading in self._replica.read(self._since_then) if reading.signal == name]
-            times = np.array([reading.at for reading in readings], np.int64)
-            values = np.sqrt(np.array([reading.value for reading in readings], float))
-            columns += _standing(times, values, at)
+            times, values = self._replica.series(name, self._since_then)
+            columns += _standing(times, np.sqrt(values), at)
         return np.column_stack(columns)
 
     def _habits(self, at: np.ndarray) -> np.ndarray:

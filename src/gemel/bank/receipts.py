@@ -23,7 +23,7 @@ CONTROLLER = "the operator of this bank"
 
 
 def receipt(twin: Twin, grant_id: str, controller: str = CONTROLLER) -> str:
-    """Return the receipt of a grant as a JWS (RFC 7515, compact, algorithm Ed25519 of RFC 9864), for a holder or the one it is for."""
+    """Return the receipt of a grant as a compact JWS (RFC 7515, 9864), for a holder or the one it is for."""
     grant = _grant(twin, grant_id)
     record = consent_record(grant, _said(twin, grant_id), controller)
     return signed(twin.bank.thread, consent_receipt(record, twin.bank.now()))

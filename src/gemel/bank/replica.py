@@ -221,6 +221,12 @@ class Replica:
         high = len(self.readings) if until is None else bisect_left(self.readings, (until,))
         return [Reading(name, value, at) for at, name, value, _ in self.readings[low:high]]
 
+    def series(self, signal: str, since: Time | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return when *signal* was read and what, `since <= at`, in order: times (int64) and values (float64)."""
+        low = 0 if since is None else bisect_left(self.readings, (since,))
+        found = [(at, value) for at, name, value, _ in self.readings[low:] if name == signal]
+        return np.array([at for at, _ in found], np.int64), np.array([value for _, value in found], float)
+
     def belief(self, until: Time | None = None) -> Followed | None:
         """Return the belief after the last cycle at or before *until*, or None where nothing is known yet."""
         latest = deque(self.follow(until), maxlen=1)
