@@ -41,7 +41,10 @@ def test_addresses_say_what_is_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("postgresql://me:se%zz@host/db", "the address of the PostgreSQL store cannot be understood; possible: postgresql:"),
+        (
+            "postgresql://me:se%zz@host/db",
+            "the address of the PostgreSQL store cannot be understood; possible: postgresql:",
+        ),
         ("postgresql://host/db?schema=pg_temp", "field 'schema': 'pg_temp' cannot be a schema"),
         ("mysql://host/db", "unknown kind of store mysql://; possible: a folder, such as family.gemel"),
         (__file__, "test_thread.py is a file; possible: a folder"),

@@ -27,7 +27,8 @@ def aggregate(
         found = seen(bank, twin, actor, purpose).aggregate(signal, start, end, every, known)
     lines = [f"{signal} in {found.unit}: count, mean, min, max, last"]
     lines += [
-        f"{iso(one.at)}  {one.count}  {one.mean:.4g}  {one.min:.4g}  {one.max:.4g}  {one.last:.4g}" for one in found.bins
+        f"{iso(one.at)}  {one.count}  {one.mean:.4g}  {one.min:.4g}  {one.max:.4g}  {one.last:.4g}"
+        for one in found.bins
     ]
     say(as_json, {"twin": twin, **found.body()}, "\n".join(lines))
 

@@ -31,7 +31,9 @@ WHO = "Who asks; by default the user of this machine."
 WHAT_FOR = "What for: self-management, care, research, …"
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The twin.")]
-Store = Annotated[str, typer.Option("--store", envvar="GEMEL_STORE", help="The store: a folder, or postgresql://user@host/database.")]
+Store = Annotated[
+    str, typer.Option("--store", envvar="GEMEL_STORE", help="The store: a folder, or postgresql://user@host/database.")
+]
 Actor = Annotated[str, typer.Option("--as", envvar="GEMEL_ACTOR", default_factory=me, show_default=False, help=WHO)]
 Purpose = Annotated[str, typer.Option("--purpose", help=WHAT_FOR)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
