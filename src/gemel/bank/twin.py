@@ -39,7 +39,7 @@ PROPOSAL_LASTS: Time = 30 * MINUTE
 
 @dataclass(frozen=True)
 class Loaded:
-    """What an import did: how many facts are new, how many were there, and what the source said."""
+    """What an import did: how many items are new or correct one, how many were there, and what the source said."""
 
     new: int
     known: int
@@ -84,8 +84,8 @@ class Twin:
 
     def _write(self, items: Sequence[Item], report: Report) -> Loaded:
         told = amended(self.bank, self.id, drafts(items, self.type, self.id, self.actor))
-        appended = self.bank.append(told)
-        return Loaded(len(appended.facts), appended.duplicates, report)
+        appended, corrected = self.bank.append(told), len(told) - len(items)
+        return Loaded(len(appended.facts) - corrected, appended.duplicates, report)
 
     def listen(self, source: Live) -> None:
         """Let a live source write to the twin, as an actor of its own that holds a grant; the loop reads it."""

@@ -234,7 +234,7 @@ class Loop:
         """Write items as *actor*, durably; return how many were new, and how many were known."""
         writer = self.bank.as_writer(twin, actor, purpose)
         done = writer.record(checked(items, writer.type, now=self.bank.now()))
-        return done.new, done.known + len(items) - done.new - done.known
+        return done.new, len(items) - done.new
 
     def _later(self, errand: Callable[..., object], *about: object) -> None:
         task = asyncio.create_task(self._run_errand(errand, about))

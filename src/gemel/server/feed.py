@@ -47,7 +47,7 @@ class Recorded(Model):
 
 def recorded(new: int, known: int) -> Recorded:
     """Return what was done; a record that the sender amended is two new facts, the old one withdrawn."""
-    return Recorded(new=new, known=max(known, 0))
+    return Recorded(new=new, known=known)
 
 
 class BeliefView(Model):
