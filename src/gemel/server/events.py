@@ -97,7 +97,7 @@ async def take(asked: Request, desk: At, asker: By) -> feed.Recorded:
     """Write readings and doses that come as CloudEvents: one (structured or binary mode) or a batch, all or none."""
     events = _read(asked.headers, await asked.body())
     new, known = await asyncio.to_thread(_write, desk, asker, events)
-    return feed.recorded(new, known)
+    return feed.Recorded(new=new, known=known)
 
 
 def _read(headers: Mapping[str, str], body: bytes) -> list[CloudEvent]:

@@ -45,11 +45,6 @@ class Recorded(Model):
     known: int
 
 
-def recorded(new: int, known: int) -> Recorded:
-    """Return what was done; a record that the sender amended is two new facts, the old one withdrawn."""
-    return Recorded(new=new, known=known)
-
-
 class BeliefView(Model):
     """What is believed after the last reading: SHA-256 over all members' values, and each variable's mean."""
 

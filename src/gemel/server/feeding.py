@@ -19,7 +19,7 @@ def readings(twin: Known, body: feed.Readings, desk: At, asker: By) -> feed.Reco
     desk.admit(asker, twin, (item.name for item in items))
     with desk.tracer.step("bank", twin):
         new, known = desk.loop.take(twin, items, asker.actor, asker.purpose)
-    return feed.recorded(new, known)
+    return feed.Recorded(new=new, known=known)
 
 
 def _item(row: int, one: feed.ReadingIn) -> Item:
