@@ -13,7 +13,7 @@ from gemel.bank.budget import Budgets
 from gemel.bank.catalogue import installed, versions
 from gemel.bank.cohort import MINIMUM, Cohort
 from gemel.bank.erasure import Receipt
-from gemel.bank.gate import Gate
+from gemel.bank.gate import Gate, nobody
 from gemel.bank.index import Index
 from gemel.bank.lineage import Lineages
 from gemel.bank.proposals import Proposal
@@ -121,7 +121,7 @@ class Bank:
     def find(self, id: str, *, by: str, purpose: str) -> Twin:
         """Return the twin as *by* may see it for *purpose*; raise `Refused` where no grant opens anything."""
         if id not in self:
-            raise unknown("twin", id, self.twins())
+            raise nobody(id)
         if not self.holds(by, id):
             self.gate.require(by, "read", id, self._opening(id, by, purpose), purpose)
         return Twin(self, id, by, purpose)
@@ -156,7 +156,7 @@ class Bank:
         """Return the fact that made the twin."""
         found = self._creation(id)
         if found is None:
-            raise unknown("twin", id, self.twins())
+            raise nobody(id)
         return found
 
     def _creation(self, id: str) -> Fact | None:

@@ -7,12 +7,17 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from gemel.bank.rights import Book
-from gemel.consent import Decision, Request, Rights, again, decide, explain
+from gemel.consent import ALL, Decision, Request, Rights, again, decide, explain
 from gemel.consent.organisation import KINDS as OF_THE_HOUSE
-from gemel.consent.rights import KINDS
-from gemel.errors import Refused
+from gemel.consent.rights import CREATED, KINDS
+from gemel.errors import NotFound, Refused
 from gemel.facts import HOUR, HOUSE, Draft, Fact, Time
 from gemel.thread import Thread
+
+OF_A_SIGNAL = (
+    "observed/1", "acted/1", "retracted/1", "forecast/1", "outcome/1", "summarised/1", "related/1", "unrelated/1"
+)  # fmt: skip
+"""Kinds that are about the one signal, lever or relation they name; any other is opened by a right to read all."""
 
 Access = tuple[str, str, str, str, str, bool]
 
@@ -66,7 +71,12 @@ class Gate:
     def require(
         self, actor: str, verb: str, twin: str, signal: str, purpose: str, amount: float | None = None
     ) -> Decision:
-        """Return the decision if it allows; raise `Refused` with its reason if not; record it either way."""
+        """Return the decision if it allows; raise `Refused` with its reason if not; record it either way.
+
+        Raises `NotFound` for a name that is no twin: nothing is ever put on record under it.
+        """
+        if not self.rights(twin).holdings:
+            raise nobody(twin)
         decision = self.decide(actor, verb, twin, signal, purpose, amount)
         self._record(actor, verb, twin, signal, purpose, decision)
         if not decision.allowed:
@@ -141,12 +151,21 @@ class Gate:
                 heapq.heappush(self._turning, (when, twin))
 
     def _heard(self, facts: Sequence[Fact]) -> None:
-        for twin in dict.fromkeys(fact.twin for fact in facts if fact.kind in KINDS):
+        for twin in self._changed(facts):
             if self._watchers:
                 self._await(twin, self._book.of(twin))
             self._tell(twin)
         if any(fact.twin == HOUSE and fact.kind in OF_THE_HOUSE for fact in facts):
             self._tell(HOUSE)
+
+    def _changed(self, facts: Sequence[Fact]) -> list[str]:
+        """Return the twins whose rights changed; not those only just made, whose rights nobody has asked for yet."""
+        kinds: dict[str, set[str]] = {}
+        for fact in facts:
+            if fact.kind in KINDS:
+                kinds.setdefault(fact.twin, set()).add(fact.kind)
+        with self._lock:
+            return [twin for twin, said in kinds.items() if said != {CREATED} or twin in self._due]
 
     def _tell(self, twin: str) -> None:
         for watcher in list(self._watchers):
@@ -163,23 +182,37 @@ class Gate:
 
     def record(self, actor: str, verb: str, purpose: str, decided: Iterable[tuple[str, str, Decision]]) -> None:
         """Put many decisions about (twin, signal) on record, in one append."""
-        made = [self._access(actor, verb, twin, signal, purpose, decision) for twin, signal, decision in decided]
-        drafts = [draft for draft in made if draft is not None]
+        now, drafts = self._clock(), dict[Access, Draft]()
+        for twin, signal, decision in decided:
+            access = actor, verb, twin, signal, purpose, decision.allowed
+            if not decision.allowed or now - self._recorded.get(access, -HOUR) >= HOUR:
+                drafts[access] = _draft(access, decision, now)
         if drafts:
-            self._thread.append(drafts, self._clock())
+            self._thread.append(list(drafts.values()), now)
+            with self._lock:  # what could not be stored is not on record
+                self._recorded.update(dict.fromkeys(drafts, now))
 
     def _record(self, actor: str, verb: str, twin: str, signal: str, purpose: str, decision: Decision) -> None:
         self.record(actor, verb, purpose, [(twin, signal, decision)])
 
-    def _access(self, actor: str, verb: str, twin: str, signal: str, purpose: str, decision: Decision) -> Draft | None:
-        """Return the fact of a decision, or None where the like was recorded within the hour."""
-        access, now = (actor, verb, twin, signal, purpose, decision.allowed), self._clock()
-        if decision.allowed and now - self._recorded.get(access, -HOUR) < HOUR:
-            return None
-        self._recorded[access] = now
-        body = {
-            "actor": actor, "verb": verb, "signal": signal, "purpose": purpose,
-            "allowed": decision.allowed, "reason": decision.reason,
-        }  # fmt: skip
-        named = {"grant": decision.grant_id, "policies": list(decision.policies)}
-        return Draft(twin, "accessed/1", body | {k: v for k, v in named.items() if v}, now, actor)
+
+def signal_of(fact: Fact) -> str:
+    """Return what the gate is asked about before a fact is shown."""
+    own = str(fact.body.get("name") or fact.body.get("signal") or ALL)
+    return own if fact.kind in OF_A_SIGNAL else ALL
+
+
+def _draft(access: Access, decision: Decision, now: Time) -> Draft:
+    """Return the fact of a decision."""
+    actor, verb, twin, signal, purpose, allowed = access
+    body = {
+        "actor": actor, "verb": verb, "signal": signal, "purpose": purpose,
+        "allowed": allowed, "reason": decision.reason,
+    }  # fmt: skip
+    named = {"grant": decision.grant_id, "policies": list(decision.policies)}
+    return Draft(twin, "accessed/1", body | {k: v for k, v in named.items() if v}, now, actor)
+
+
+def nobody(twin: str) -> NotFound:
+    """Return the error for a name that is no twin; it names no other twin, as whoever asks may know of none."""
+    return NotFound(f"unknown twin {twin!r}; `gemel twins` lists those there are")

@@ -15,6 +15,7 @@ from gemel.bank.contrast import Difference
 from gemel.bank.correction import amended
 from gemel.bank.diff import HORIZONS, diff
 from gemel.bank.fork import Fork
+from gemel.bank.gate import signal_of
 from gemel.bank.intake import drafts
 from gemel.bank.lineage import Span
 from gemel.bank.personal import Fit, Progress, personalise
@@ -183,7 +184,7 @@ class Twin:
         fact = self.bank.thread.get(seq)
         if fact.twin != self.id:
             raise NotFound(f"fact {seq} is not of {self.id}")
-        self._require("read", str(fact.body.get("name") or fact.body.get("signal") or "*"))
+        self._require("read", signal_of(fact))
         return fact
 
     # learning

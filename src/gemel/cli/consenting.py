@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli.console import PURPOSE, STORE, Actor, Id, Json, Purpose, Store, opened, say, seen
-from gemel.errors import BadInput, Refused, unknown
+from gemel.errors import BadInput, Refused
 
 if TYPE_CHECKING:
     from gemel.consent import Grant
@@ -88,8 +88,7 @@ def may(
 ) -> None:  # fmt: skip
     """Say whether somebody may do something, and why: exit 0 if so, 1 if not. Nothing is put on record."""
     with opened(store, readonly=True) as bank:
-        if twin not in bank:
-            raise unknown("twin", twin, bank.twins())
+        bank.created(twin)
         if signal != "*":
             bank.type_of(twin).port(signal)
         asked = (who, verb.value, twin, signal, purpose, amount)
@@ -106,6 +105,7 @@ def rights(twin: Id, *, store: Store = STORE, actor: Actor, purpose: Purpose = P
     from gemel.facts import iso
 
     with opened(store, readonly=True) as bank:
+        bank.created(twin)
         seen = bank.gate.decide(actor, "read", twin, "*", purpose)
         if not seen.allowed:
             raise Refused(seen.reason)
