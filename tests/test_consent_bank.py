@@ -16,9 +16,10 @@ import tank
 
 from gemel.bank import Bank, Twin, house
 from gemel.bank import memory as notes
+from gemel.bank.rights import Book
 from gemel.dynamics import Dose
 from gemel.errors import BadInput, NotFound, Refused
-from gemel.facts import DAY, HOUR, HOUSE, MINUTE, Fact
+from gemel.facts import DAY, HOUR, HOUSE, MINUTE, Draft, Fact
 from gemel.intervention import Intervention, Scenario
 from gemel.loop import Loop
 from gemel.streams import Item, Place
@@ -38,6 +39,12 @@ def bank() -> Bank:
 def as_(bank: Bank, who: str, purpose: str = "care") -> Twin:
     """Return Lily's twin in the hands of somebody."""
     return bank.as_writer("lily", who, purpose)
+
+
+def created(id: str, by: str) -> Draft:
+    """Return what says that a twin is made."""
+    body = {"type": "tank", "hash": tank.Tank.hash, "holder": by, "attributes": {}}
+    return Draft(id, "created/1", body, NOW, by, key="created")
 
 
 def may(bank: Bank, who: str, verb: str = "read", signal: str = "gauge", purpose: str = "care", **more: Any) -> bool:
@@ -369,6 +376,33 @@ def test_watchers_hear_of_every_change_and_of_what_ends_by_itself(bank: Bank) ->
     stop()
     as_(bank, "sarah").grant(to="dr-wu", purpose="care", read="gauge")
     assert heard == ["lily", HOUSE, "lily"]
+
+
+def test_twins_that_are_made_disturb_nobody_but_who_asked_about_them(bank: Bank) -> None:
+    """Making many twins ends nothing, so nobody is told; whoever had asked about one of them is."""
+    heard: list[str] = []
+    bank.gate.watch(heard.append)
+    bank.gate.rights("max")
+
+    made = [created(name, "ann") for name in ("max", *(f"twin-{i}" for i in range(20)))]
+    bank.append(made)
+    assert heard == ["max"]
+
+    Twin(bank, "twin-3", "ann", "care").grant(to="dr-lee", purpose="care", read="gauge")
+    assert heard == ["max", "twin-3"]
+
+
+def test_rights_read_of_many_twins_at_once_are_those_of_each(bank: Bank) -> None:
+    """Read together or one by one, first or again after more was said, the rights are the same."""
+    names = [f"twin-{i}" for i in range(6)]
+    bank.append([created(name, "ann") for name in names])
+    for turn, some in enumerate((names[:3], names, names[1:5], ["nobody", *names])):
+        for name in names[turn:]:
+            Twin(bank, name, "ann", "care").grant(to=f"dr-{turn}", purpose="care", read="gauge")
+        bank.rights.warm(some)
+        assert [bank.rights.of(name) for name in names] == [Book(bank.thread).of(name) for name in names]
+        bank.rights.warm(names)
+        assert [bank.rights.of(name) for name in names] == [Book(bank.thread).of(name) for name in names]
 
 
 def test_hours_open_and_close_and_watchers_hear_it(bank: Bank) -> None:

@@ -14,11 +14,12 @@ from gemel.bank.index_edges import RELATED, UNRELATED, Edges
 from gemel.bank.lineage import RETYPED, spans
 from gemel.dynamics import Array
 from gemel.facts import HOUSE, Fact, Time
-from gemel.thread import Thread
+from gemel.thread import Light, Thread
 
 TOLD_EVERY = 20_000
 GONE = -1
 """The type of a place whose twin was erased, or not yet made."""
+Told = Fact | Light
 
 
 class Index:
@@ -47,7 +48,7 @@ class Index:
         self.order, self.edges = Ordered(), Edges()
         self._withdrawn: set[tuple[int, str]] = set()
         self._doubtful: set[tuple[int, str]] = set()
-        self._take: dict[str, Callable[[int, Fact], None]] = {
+        self._take: dict[str, Callable[[int, Told], None]] = {
             "created/1": self._created, RETYPED: self._retyped, "observed/1": self._observed, "acted/1": self._acted,
             "retracted/1": self._retracted, "alert/1": self._alert,
             "granted/1": self._named, "entrusted/1": self._named, "broke_glass/1": self._broke,
@@ -68,7 +69,7 @@ class Index:
     def _build(self, tell: Tell) -> None:
         last = next((fact.seq for fact in self._thread.read(reverse=True, limit=1)), 0)
         self._thread.subscribe(self._heard)
-        self._apply(_told(self._thread.read(kinds=list(self._take)), last, tell))
+        self._apply(_told(self._thread.skim(list(self._take)), last, tell))
         self.seq, self.built = max(self.seq, last), True
 
     def _heard(self, facts: Sequence[Fact]) -> None:
@@ -81,7 +82,7 @@ class Index:
         finally:
             self.lock.release()
 
-    def _apply(self, facts: Iterable[Fact]) -> None:
+    def _apply(self, facts: Iterable[Told]) -> None:
         takes, places = self._take, self.places
         for fact in facts:
             take, twin = takes.get(fact.kind), fact.twin
@@ -97,7 +98,7 @@ class Index:
 
     # what facts say
 
-    def _created(self, place: int, fact: Fact) -> None:
+    def _created(self, place: int, fact: Told) -> None:
         self._typed(place, str(fact.body["type"]))
         self.order.add(fact.twin, place)
         self._mention(str(fact.body["holder"]), place)
@@ -106,7 +107,7 @@ class Index:
                 self.attributes[attribute] = Column(np.float64, np.nan)
             self.attributes[attribute][place] = float(value)
 
-    def _retyped(self, place: int, fact: Fact) -> None:
+    def _retyped(self, place: int, fact: Told) -> None:
         """Say of which type a twin is now; a retyping may have rolled another back."""
         said = list(self._thread.read(fact.twin, kinds=["created/1", RETYPED]))
         if said:
@@ -117,7 +118,7 @@ class Index:
             self.type_names.append(name)
         self.types[place] = self.type_names.index(name)
 
-    def _observed(self, place: int, fact: Fact) -> None:
+    def _observed(self, place: int, fact: Told) -> None:
         body = fact.body
         if self._withdrawn and (place, str(body.get("key"))) in self._withdrawn:
             return
@@ -128,25 +129,25 @@ class Index:
         column.take(place, float(body["value"]), fact.true_at)
         self._acted(place, fact)
 
-    def _acted(self, place: int, fact: Fact) -> None:
+    def _acted(self, place: int, fact: Told) -> None:
         if fact.true_at > self.seen[place]:
             self.seen[place] = fact.true_at
 
-    def _retracted(self, place: int, fact: Fact) -> None:
+    def _retracted(self, place: int, fact: Told) -> None:
         self._withdrawn.add((place, str(fact.body["key"])))
         self._doubtful.add((place, str(fact.body["name"])))
 
-    def _alert(self, place: int, fact: Fact) -> None:
+    def _alert(self, place: int, fact: Told) -> None:
         open_ = self.alerts.setdefault(str(fact.body["name"]), set())
         (open_.add if fact.body["active"] else open_.discard)(place)
 
-    def _named(self, place: int, fact: Fact) -> None:
+    def _named(self, place: int, fact: Told) -> None:
         self._mention(str(fact.body["to"]), place)
 
-    def _broke(self, place: int, fact: Fact) -> None:
+    def _broke(self, place: int, fact: Told) -> None:
         self._mention(fact.by, place)
 
-    def _related(self, place: int, fact: Fact) -> None:
+    def _related(self, place: int, fact: Told) -> None:
         if not self._thread.erased(str(fact.body["other"])):
             self.edges.take(fact)
 
@@ -225,7 +226,7 @@ class Index:
             self._doubtful = {one for one in self._doubtful if one[0] != place}
 
 
-def _told(facts: Iterable[Fact], last: Time, tell: Tell) -> Iterable[Fact]:
+def _told(facts: Iterable[Told], last: Time, tell: Tell) -> Iterable[Told]:
     for i, fact in enumerate(facts):
         if i % TOLD_EVERY == 0:
             tell("indexing the twins", fact.seq, last)

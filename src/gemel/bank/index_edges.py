@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gemel.facts import Fact, Time
+from gemel.thread import Light
 
 RELATED, UNRELATED = "related/1", "unrelated/1"
 
@@ -53,7 +54,7 @@ class Edges:
         self._to: dict[tuple[str, str], list[Edge]] = {}
         self.relations: set[str] = set()
 
-    def take(self, fact: Fact) -> None:
+    def take(self, fact: Fact | Light) -> None:
         """Take in a fact that says or ends a relation."""
         edge, name = _edge(fact)
         if edge not in self._said:
@@ -97,7 +98,7 @@ class Edges:
         return len(self._said)
 
 
-def _edge(fact: Fact) -> tuple[Edge, str]:
+def _edge(fact: Fact | Light) -> tuple[Edge, str]:
     said, other = str(fact.body["name"]), str(fact.body["other"])
     name, back = canonical(said)
     source, target = (other, fact.twin) if back else (fact.twin, other)

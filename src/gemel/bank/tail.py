@@ -28,6 +28,20 @@ class Tail:
                 self._held[twin] = size, held
             return held
 
+    def warm(self, twins: Collection[str]) -> None:
+        """Read what is new of many twins at once."""
+        size = self._thread.size
+        with self._lock:
+            stale = {twin: self._held.get(twin, (0, ())) for twin in twins if self._held.get(twin, (-1,))[0] != size}
+            known = {twin for twin, (seen, _) in stale.items() if seen}
+            since = min((stale[twin][0] for twin in known), default=0)
+            for whose, after in ((known, since), (stale.keys() - known, 0)):
+                for told in self._thread.skim(self._kinds, twins=whose, after_seq=after) if whose else ():
+                    seen, held = stale[told.twin]
+                    if not held or told.seq > held[-1].seq:
+                        stale[told.twin] = seen, (*held, told.fact())
+            self._held.update((twin, (size, held)) for twin, (_, held) in stale.items())
+
     def forget(self, twin: str) -> None:
         """Forget what was read of the twin."""
         with self._lock:

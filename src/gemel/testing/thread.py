@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gemel.errors import BadInput, NotFound, Refused, Tampered, Unavailable
 from gemel.facts import Draft, Fact
+from gemel.testing.skimming import SkimmingContract
 from gemel.testing.thinning import ThinningContract
 from gemel.thread import Checkpoint, Thread, checkpoint_holds, growth_holds, inclusion_holds, signature_holds
 from gemel.thread.codec import unseal
@@ -31,7 +32,7 @@ def draft(i: int = 0, **changed: Any) -> Draft:
     return replace(plain, **changed)
 
 
-class ThreadContract(ThinningContract, ABC):
+class ThreadContract(SkimmingContract, ThinningContract, ABC):
     """The promises; `make` returns an empty thread."""
 
     @abstractmethod

@@ -3,6 +3,7 @@
 from gemel.thread.contract import Appended as Appended
 from gemel.thread.contract import Checkpoint as Checkpoint
 from gemel.thread.contract import Inclusion as Inclusion
+from gemel.thread.contract import Light as Light
 from gemel.thread.contract import Listener as Listener
 from gemel.thread.contract import Said as Said
 from gemel.thread.contract import Thread as Thread

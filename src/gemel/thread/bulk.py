@@ -1,20 +1,21 @@
-"""Bodies of one kind of fact of one twin, many at once: of each no more is opened up than is asked for."""
+"""Bodies many at once: of one kind of one twin, no more than is asked for is opened up; of many twins, in a light form."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import struct
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, cast
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 
-from gemel.errors import BadInput, Tampered
+from gemel.errors import BadInput, Tampered, Unavailable
 from gemel.facts import Fact, Time
 from gemel.thread.codec import name
-from gemel.thread.contract import S, Said
-from gemel.thread.keys import SubjectKey
-from gemel.thread.row import CLEAR, FORMAT
+from gemel.thread.contract import Light, S, Said
+from gemel.thread.keys import Cipher, Keys, SubjectKey
+from gemel.thread.row import CLEAR, FORMAT, Row, clear
 
 
 def listed(
@@ -43,6 +44,41 @@ def unsealed(rows: Iterable[tuple[Any, ...]], twin: str, kind: str, key: Subject
     except (InvalidTag, msgspec.MsgspecError, ArithmeticError, TypeError, ValueError):
         raise Tampered(f"{name(seq, twin, kind)} is not as it was written") from None
     return said
+
+
+class _Said(msgspec.Struct, gc=False):
+    by: str
+    body: dict[str, Any]
+    cause: tuple[int, ...] = ()
+
+
+_decode_said = msgspec.json.Decoder(_Said).decode
+
+
+def skim(pages: Iterable[Sequence[Row]], keys: Keys) -> Iterator[Light]:
+    """Yield what pages of rows say, thinned ones and those of erased subjects left out; raise `Tampered` as `unsealed`."""
+    for rows in pages:
+        ciphers = keys.ciphers({row.twin for row in rows})
+        for row in rows:
+            cipher = ciphers.get(row.twin)
+            if cipher is None:
+                _check_erased(row, keys)
+            elif row.sealed:
+                yield _light(row, cipher)
+
+
+def _light(row: Row, cipher: Cipher) -> Light:
+    seq, twin, kind, true_at, known_at, mark, _, nonce, sealed = row
+    try:
+        said = _decode_said(cipher.decrypt(nonce, sealed, clear(seq, twin, kind, true_at, known_at, mark)))
+    except (InvalidTag, msgspec.MsgspecError, struct.error, ArithmeticError, TypeError, ValueError, AttributeError):
+        raise Tampered(f"{name(seq, twin, kind)} is not as it was written") from None
+    return Light(twin, kind, said.body, true_at, known_at, said.by, said.cause, seq)
+
+
+def _check_erased(row: Row, keys: Keys) -> None:
+    if not keys.erased(row.twin):
+        raise Unavailable(f"{name(row.seq, row.twin, row.kind)} cannot be read: its subject's key is missing")
 
 
 def shaped(facts: Iterable[Fact], shape: type[S]) -> list[Said[S]]:

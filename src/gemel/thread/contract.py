@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from gemel.facts import Draft, Fact, Time
 from gemel.thread.row import Row
@@ -17,6 +19,23 @@ S = TypeVar("S")
 
 Said = tuple[Time, int, S]
 """When a fact was true, its seq, and of its body what was asked for."""
+
+
+class Light(msgspec.Struct, gc=False):
+    """A stored fact in the light form in which `skim` tells many."""
+
+    twin: str
+    kind: str
+    body: dict[str, Any]
+    true_at: Time
+    known_at: Time
+    by: str
+    cause: tuple[int, ...]
+    seq: int
+
+    def fact(self) -> Fact:
+        """Return it as a fact."""
+        return Fact(self.twin, self.kind, self.body, self.true_at, self.known_at, self.by, self.cause, self.seq)
 
 
 @dataclass(frozen=True)
@@ -111,6 +130,12 @@ class Thread(Protocol):
         It is the quick way to many numbers. *shape* is a `msgspec.Struct` with some of the names that the bodies have, or
         dict for all of them; raise `BadInput` for a body that does not fit.
         """
+        ...
+
+    def skim(
+        self, kinds: Collection[str], *, twins: Collection[str] | None = None, after_seq: int = 0
+    ) -> Iterator[Light]:
+        """Yield facts of some kinds of many twins (all) in order of seq: the quick way to many facts."""
         ...
 
     def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:

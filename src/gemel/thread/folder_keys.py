@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gemel.errors import BadInput, GemelError, Tampered, Unavailable
 from gemel.thread.contract import Checkpoint
-from gemel.thread.keys import SubjectKey
+from gemel.thread.keys import Cipher, SubjectKey, cipher_of
 from gemel.thread.slots import Slots, replace
 from gemel.thread.wrapping import KeyWrapper
 
@@ -75,6 +75,15 @@ class FolderKeys:
         if self._try(self._slots.of, id_) != slots:  # changed meanwhile
             self._cache.pop(id_, None)
         return key
+
+    def ciphers(self, twins: Collection[str]) -> dict[str, Cipher]:
+        """Return what opens the facts of many subjects, without those that have no key (any more); none is kept."""
+        ids = {twin: _digest(twin) for twin in twins}
+        found, marked, secret = self._try(self._slots.many, ids.values()), self._slots.marked, self._secret
+        return {
+            twin: cipher_of([secret(id_, slot, twin) for slot in slots])
+            for twin, id_ in ids.items() if (slots := found[id_]) and not marked(slots)
+        }  # fmt: skip
 
     def _secret(self, id_: bytes, slot: bytes, twin: str = "a subject") -> bytes:
         kept = self._slots.kept(slot)
@@ -246,10 +255,14 @@ class FolderKeys:
         self._cache.clear()
 
 
+def _digest(twin: str) -> bytes:
+    return sha256(b"gemel subject\x00" + twin.encode()).digest()
+
+
 @lru_cache(CACHED)
 def subject_id(twin: str) -> bytes:
     """Return the name under which a subject's keys are kept: a digest, so that the folder names nobody."""
-    return sha256(b"gemel subject\x00" + twin.encode()).digest()
+    return _digest(twin)
 
 
 def close_to_others(folder: Path, readonly: bool) -> None:

@@ -39,6 +39,10 @@ class Generations:
         raise InvalidTag
 
 
+Cipher = AESGCM | Generations
+"""What opens the facts of one subject."""
+
+
 class SubjectKey:
     """What seals and marks the facts of one subject; the mark of an idempotency key says nothing without it.
 
@@ -50,14 +54,20 @@ class SubjectKey:
 
     def __init__(self, secret: bytes, *later: bytes) -> None:
         self.secrets = (secret, *later)
-        self.cipher: AESGCM | Generations = (
-            Generations([AESGCM(one) for one in (secret, *later)]) if later else AESGCM(secret)
-        )
-        self._marking = Hmac(hmac.digest(secret, b"gemel mark", "sha256"))
+        self.cipher = cipher_of(self.secrets)
+        self._marking: Hmac | None = None
 
     def mark(self, key: str) -> bytes:
         """Return the digest of an idempotency key, 16 bytes."""
-        return self._marking.digest(key.encode())[:16]
+        marking = self._marking
+        if marking is None:  # whoever only reads never needs it
+            marking = self._marking = Hmac(hmac.digest(self.secrets[0], b"gemel mark", "sha256"))
+        return marking.digest(key.encode())[:16]
+
+
+def cipher_of(secrets: Sequence[bytes]) -> Cipher:
+    """Return what opens with any of some secrets, oldest first."""
+    return AESGCM(secrets[0]) if len(secrets) == 1 else Generations([AESGCM(one) for one in secrets])
 
 
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
@@ -85,6 +95,10 @@ class Keys(Protocol):
 
     def subject(self, twin: str) -> SubjectKey | None:
         """Return the subject's key, or None if it has none (any more)."""
+        ...
+
+    def ciphers(self, twins: Collection[str]) -> dict[str, Cipher]:
+        """Return what opens the facts of many subjects, without those that have no key (any more); none is kept."""
         ...
 
     def erased(self, twin: str) -> bool:
@@ -142,6 +156,10 @@ class MemoryKeys:
     def subject(self, twin: str) -> SubjectKey | None:
         """Return the subject's key, or None if it has none (any more)."""
         return self._keys.get(twin)
+
+    def ciphers(self, twins: Collection[str]) -> dict[str, Cipher]:
+        """Return what opens the facts of many subjects, without those that have no key (any more)."""
+        return {twin: key.cipher for twin in twins if (key := self._keys.get(twin)) is not None}
 
     def erased(self, twin: str) -> bool:
         """Return whether the subject's key was destroyed."""

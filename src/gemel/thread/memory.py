@@ -9,17 +9,17 @@ from itertools import islice
 from gemel.errors import NotFound, Unavailable, unknown
 from gemel.facts import Draft, Fact, Time
 from gemel.thread.audit import Claim, audit
-from gemel.thread.bulk import shaped
+from gemel.thread.bulk import shaped, skim
 from gemel.thread.codec import prepare, unseal
 from gemel.thread.commit import GroupCommit, Ticket
-from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, S, Said, Verdict
+from gemel.thread.contract import Appended, Checkpoint, Inclusion, Light, Listener, S, Said, Verdict
 from gemel.thread.keys import MemoryKeys, secrets_of
 from gemel.thread.ledger import Head, Marks, compose
 from gemel.thread.listeners import Listeners
 from gemel.thread.merkle import KEPT_LEVEL, Tree, fold
 from gemel.thread.notes import MemoryNotes, opened, sealed
 from gemel.thread.proving import growth, inclusion, known_nodes
-from gemel.thread.query import Query, asked
+from gemel.thread.query import Query, asked, skimmed
 from gemel.thread.row import Row
 from gemel.thread.signature import sign_checkpoint
 from gemel.thread.thinning import cover_of, kept_out
@@ -187,6 +187,17 @@ class MemoryThread:
         """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order."""
         facts = self.read(twin, kinds=[kind], true_from=true_from, true_until=true_until, known_by=known_by)
         return shaped(facts, shape)
+
+    def skim(
+        self, kinds: Collection[str], *, twins: Collection[str] | None = None, after_seq: int = 0
+    ) -> Iterator[Light]:
+        """Yield facts of some kinds of many twins (all) in order of seq: the quick way to many facts."""
+        self._check_open()
+        query = skimmed(kinds, twins, after_seq, self.size)
+        every = range(query.after + 1, query.last + 1)
+        seqs = every if twins is None else sorted(seq for twin in {*twins} for seq in self._by_twin.get(twin, ()))
+        rows = (self._rows[seq - 1] for seq in seqs)
+        return skim([[row for row in rows if query.matches(row)]], self._keys)
 
     def rows(self, twin: str | None = None, *, after_seq: int = 0) -> Iterator[Row]:
         """Yield rows in order of seq as they lie, sealed, those of erased subjects too."""

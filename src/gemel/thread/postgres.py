@@ -10,10 +10,10 @@ from typing import Any
 
 from gemel.errors import NotFound, Tampered, Unavailable, unknown
 from gemel.facts import Draft, Fact, Time
-from gemel.thread.bulk import unsealed
+from gemel.thread.bulk import skim, unsealed
 from gemel.thread.codec import name, prepare, unseal
 from gemel.thread.commit import GroupCommit, Ticket
-from gemel.thread.contract import Appended, Checkpoint, Inclusion, Listener, S, Said, Verdict
+from gemel.thread.contract import Appended, Checkpoint, Inclusion, Light, Listener, S, Said, Verdict
 from gemel.thread.folder_keys import FolderKeys
 from gemel.thread.keys import SubjectKey, secrets_of
 from gemel.thread.ledger import Head, Marks, compose
@@ -29,7 +29,7 @@ from gemel.thread.postgres_store import Identity, create, exists, identity, new_
 from gemel.thread.postgres_tables import ROW, Db, as_row, drop_contents, scalar, text
 from gemel.thread.postgres_writing import PAUSES_S, Writing
 from gemel.thread.proving import growth, inclusion, known_nodes
-from gemel.thread.query import PAGE, asked
+from gemel.thread.query import PAGE, asked, skimmed
 from gemel.thread.row import Row
 from gemel.thread.signature import sign_checkpoint
 from gemel.thread.thinning import cover_of, kept_out
@@ -329,6 +329,14 @@ class PostgresThread:
         if rows and key is None and not self._keys.erased(twin):
             raise Unavailable(f"{twin} cannot be read: its key is not in {self._keys.folder}")
         return [] if key is None else unsealed(rows, twin, kind, key, shape)
+
+    def skim(
+        self, kinds: Collection[str], *, twins: Collection[str] | None = None, after_seq: int = 0
+    ) -> Iterator[Light]:
+        """Yield facts of some kinds of many twins (all) in order of seq: the quick way to many facts."""
+        self._check_open()
+        query = skimmed(kinds, twins, after_seq, self.size)
+        return skim(pages(query, self._ask), self._keys)
 
     def _last(self, known_by: Time | None) -> int:
         """Return how many facts were known by some time, or are known."""

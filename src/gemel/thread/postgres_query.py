@@ -43,7 +43,7 @@ def last_known(ask: Ask, size: int, known_by: Time) -> int:
 def pages(query: Query, ask: Ask, first: int = PAGE) -> Iterator[list[Row]]:
     """Yield the rows asked for, in order; the first page holds at most *first*."""
     timed = query.true_from is not None or query.true_until is not None
-    if query.twin is not None and timed:
+    if query.twins is not None or (query.twin is not None and timed):
         return _listed(query, ask, first)
     if query.twin is None and query.kinds is None:
         return _walk(query, ask, first, _plain(query))
@@ -122,7 +122,9 @@ def contents(query: Query) -> tuple[str, list[object]]:
 
 def _seqs(query: Query) -> tuple[str, list[object]]:
     """Take seqs from `fact_when` or `fact_twin`; `IS TRUE` keeps the bounds of seq from leading anywhere else."""
-    where, values = "twin = %b AND (seq > %s AND seq <= %s) IS TRUE", list[object]()
+    whose: object = text(query.twin or "") if query.twins is None else [text(twin) for twin in query.twins]
+    one = "twin = %b" if query.twins is None else "twin = ANY(%b)"
+    where, values = f"{one} AND (seq > %s AND seq <= %s) IS TRUE", list[object]()
     for condition, value in (
         ("true_at >= %s", query.true_from),
         ("true_at < %s", query.true_until),
@@ -130,7 +132,7 @@ def _seqs(query: Query) -> tuple[str, list[object]]:
     ):
         if value is not None:
             where, values = f"{where} AND {condition}", [*values, value]
-    values = [text(query.twin or ""), query.after, query.last, *values]
+    values = [whose, query.after, query.last, *values]
     return f"SELECT seq FROM fact WHERE {where} ORDER BY seq {_way(query.reverse)}", values
 
 

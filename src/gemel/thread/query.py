@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import apsw
 
@@ -27,6 +27,7 @@ class Query:
     true_from: Time | None
     true_until: Time | None
     reverse: bool
+    twins: frozenset[str] | None = None
 
     def matches(self, row: Row) -> bool:
         """Return whether a row is asked for."""
@@ -34,6 +35,7 @@ class Query:
             self.after < row.seq <= self.last
             and (self.twin is None or row.twin == self.twin)
             and (self.kinds is None or row.kind in self.kinds)
+            and (self.twins is None or row.twin in self.twins)
             and (self.true_from is None or row.true_at >= self.true_from)
             and (self.true_until is None or row.true_at < self.true_until)
         )
@@ -54,6 +56,12 @@ def asked(
             bounded(when, what)
     chosen = None if kinds is None else tuple(sorted(set(kinds)))
     return Query(twin, chosen, min(max(after, 0), last), last, true_from, true_until, reverse)
+
+
+def skimmed(kinds: Collection[str], twins: Collection[str] | None, after: int, last: int) -> Query:
+    """Return the query for facts of some kinds of many twins (all)."""
+    query = asked(None, kinds, after, last, None, None, False)
+    return query if twins is None else replace(query, twins=frozenset(twins))
 
 
 _LAST_KNOWN = (
@@ -135,7 +143,7 @@ def _kinds(twin: str, ask: Ask) -> list[str]:
 
 def _listed(query: Query, ask: Ask, first: int) -> Iterator[list[Row]]:
     """Take the seqs from an index that holds all that is asked about, then the rows page by page."""
-    seqs = array("q", (int(str(row[0])) for row in ask(*_seqs(query))))
+    seqs = array("q", (row[0] for row in ask(*_seqs(query))))  # type: ignore[type-var]  # rowids
     place, size = 0, first
     while place < len(seqs):
         chosen = seqs[place : place + size]
@@ -158,6 +166,9 @@ def _seqs(query: Query) -> tuple[str, list[object]]:
     if query.kinds is not None:
         where += f" AND kind IN ({','.join('?' * len(query.kinds))})"
         values += query.kinds
+    if query.twins is not None:
+        where += f" AND twin IN ({','.join('?' * len(query.twins))})"
+        values += sorted(query.twins)
     return f"SELECT rowid FROM fact INDEXED BY {index} WHERE {where} ORDER BY rowid {_way(query.reverse)}", values
 
 
