@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gemel.bank.accesses import accesses
+from gemel.bank.bundle_out import EXPORTED
 from gemel.bank.receipts import consent, receipt
 from gemel.consent.fhir import OWN
 from gemel.errors import BadInput, Refused
-from gemel.facts import Fact, iso
+from gemel.facts import HOUSE, Draft, Fact, iso
 from gemel.twintype import TwinType
 
 if TYPE_CHECKING:
@@ -35,13 +36,16 @@ Times are UTC. facts.jsonl alone is complete; the other files tell parts of it i
 def takeout(twin: Twin, path: Path, tell: Callable[[str, int, int], object] = lambda what, done, whole: None) -> int:
     """Write all there is of a twin to a zip file at *path*, whole or not at all; return how many facts it holds.
 
-    Only those who hold its keys may; that it was done is on record as `accessed/1`.
+    Only those who hold its keys may; that it was done is on record as `accessed/1` and, with the path, as `exported/1`.
     """
     if twin.actor not in twin.bank.gate.holders(twin.id):
         raise Refused(f"{twin.actor} may not take {twin.id} away: only those who hold its keys may")
     twin.bank.gate.require(twin.actor, "read", twin.id, "*", twin.purpose)
     if path.exists():
         raise BadInput(f"{path} is there already; choose another name", field="output")
+    if not path.absolute().parent.is_dir():
+        raise BadInput("there is no such folder", file=str(path.parent))
+    exported(twin, path)
     facts = list(twin.bank.thread.read(twin.id))
     part = path.with_name(f"{path.name}.part")
     try:
@@ -53,6 +57,12 @@ def takeout(twin: Twin, path: Path, tell: Callable[[str, int, int], object] = la
     finally:
         part.unlink(missing_ok=True)
     return len(facts)
+
+
+def exported(twin: Twin, path: Path) -> None:
+    """Put on record that a readable copy is written to *path*, so that an erasure deletes it there, or names it."""
+    body = {"twin": twin.id, "path": str(path.absolute()), "to": twin.actor, "purpose": twin.purpose, "whole": False}
+    twin.bank.append([Draft(HOUSE, EXPORTED, body, twin.bank.now(), twin.actor)])
 
 
 def _parts(twin: Twin, facts: list[Fact]) -> Iterator[tuple[str, bytes]]:

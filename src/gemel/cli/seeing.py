@@ -69,6 +69,7 @@ def report(
     purpose: Purpose = PURPOSE, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Write one self-contained page: record, metrics, forecast, and how well forecasts came true."""
+    from gemel.bank.takeout import exported
     from gemel.experiment.report import page
 
     if not output.absolute().parent.is_dir():
@@ -76,7 +77,9 @@ def report(
     if output.is_dir():
         raise BadInput("is a folder; name a file", file=str(output))
     with opened(store) as bank, progress() as tell:
-        text = page(seen(bank, twin, actor, purpose), tell, timezone)
+        view = seen(bank, twin, actor, purpose)
+        text = page(view, tell, timezone)
+        exported(view, output)
     part = output.with_name(output.name + ".part")
     part.write_text(text, encoding="utf-8")
     part.replace(output)
