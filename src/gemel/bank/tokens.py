@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class Tokens:
 
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
-        self._tail = Tail(bank.thread, (TOKEN, TOKEN_REVOKED))
+        self._tail, self._now = Tail(bank.thread, (TOKEN, TOKEN_REVOKED)), never_back(bank)
         self._folded: tuple[int, dict[str, Token]] = (0, {})
 
     def create(
@@ -67,7 +67,11 @@ class Tokens:
     def find(self, secret: str) -> Token | None:
         """Return the token of a secret if it opens the door now."""
         found = self._by_digest().get(digest(secret))
-        return found if found is not None and found.lives(self._bank.now()) else None
+        return found if found is not None and found.lives(self._now()) else None
+
+    def lives(self, id: str) -> bool:
+        """Return whether a token opens the door now."""
+        return self.get(id).lives(self._now())
 
     def get(self, id: str) -> Token:
         """Return a token by its id."""
@@ -96,6 +100,18 @@ class Tokens:
         if self._folded[0] != len(facts):
             self._folded = len(facts), fold(facts)
         return self._folded[1]
+
+
+def never_back(bank: Bank) -> Callable[[], Time]:
+    """Return a clock that never says less than before, nor less than the house's last fact: what has ended stays so."""
+    seen = max((fact.known_at for fact in bank.thread.read(HOUSE, reverse=True, limit=1)), default=0)
+
+    def now() -> Time:
+        nonlocal seen
+        seen = max(seen, bank.now())
+        return seen
+
+    return now
 
 
 def digest(secret: str) -> str:

@@ -91,7 +91,7 @@ class Entry:
 
     def _of_token(self, token: Token) -> Asker:
         def holds() -> bool:
-            return self.tokens.get(token.id).lives(self.bank.now())
+            return self.tokens.lives(token.id)
 
         return Asker(token.actor, token.purposes[0], token.purposes, token.scopes, holds, token.until, token.id)
 
@@ -116,7 +116,7 @@ class Entry:
         if not self.sessions.stands(session):
             return False
         try:
-            return session.token is None or self.tokens.get(session.token).lives(self.bank.now())
+            return session.token is None or self.tokens.lives(session.token)
         except GemelError:
             return False
 

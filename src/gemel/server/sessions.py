@@ -14,6 +14,7 @@ from joserfc.jwk import OctKey
 
 from gemel.bank import Bank
 from gemel.bank.tail import Tail
+from gemel.bank.tokens import never_back
 from gemel.facts import HOUR, HOUSE, Draft, Time
 
 LOGGED_IN, ENDED = "logged_in/1", "session_ended/1"
@@ -40,7 +41,7 @@ class Sessions:
     """Seals and opens cookies with a key that is kept, sealed, in the store."""
 
     def __init__(self, bank: Bank) -> None:
-        self._bank, self._ended = bank, Tail(bank.thread, (ENDED,))
+        self._bank, self._ended, self._now = bank, Tail(bank.thread, (ENDED,)), never_back(bank)
         self._key: OctKey | None = None
         self._gone: tuple[int, frozenset[str]] = (0, frozenset())
 
@@ -49,7 +50,7 @@ class Sessions:
         token: str | None = None,
     ) -> Session:  # fmt: skip
         """Log somebody in, on record."""
-        now = self._bank.now()
+        now = self._now()
         end = min(now + LASTS, until if until is not None else now + LASTS)
         made = Session(secrets.token_urlsafe(24), actor, purposes, scopes, end, token)
         body = {"session": _name(made), "how": how, "until": end}
@@ -61,7 +62,7 @@ class Sessions:
         facts = self._ended.of(HOUSE)
         if self._gone[0] != len(facts):
             self._gone = len(facts), frozenset(str(fact.body["session"]) for fact in facts)
-        return self._bank.now() < session.until and _name(session) not in self._gone[1]
+        return self._now() < session.until and _name(session) not in self._gone[1]
 
     def end(self, session: Session) -> None:
         """Log out: no copy of the cookie opens anything any more."""
