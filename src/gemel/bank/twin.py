@@ -321,6 +321,8 @@ class Twin:
         What was to begin before it was approved begins then.
         """
         proposal = self.bank.proposal(self.id, seq)
+        for dose in proposal.intervention.doses:
+            self._require("act", dose.lever, float(dose.amount))
         if proposal.status != "open":
             raise Refused(f"proposal {seq} is {proposal.status}, not open")
         if approve and proposal.advice:
@@ -329,8 +331,6 @@ class Twin:
         if over is not None:
             raise Refused(f"proposal {seq} is withdrawn: {over}")
         intervention = proposal.intervention.starting(self.bank.now())
-        for dose in intervention.doses:
-            self._require("act", dose.lever, float(dose.amount))
         refusal = self.bank.guarded(self.id, intervention) if approve else None
         verdict = "rejected" if not approve else "approved" if refusal is None else "refused"
         reason = note if refusal is None else f"{refusal[0]}: {refusal[1]}"
