@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import tank
 
 from gemel.bank import Bank
-from gemel.errors import NotFound, Refused, Unavailable
-from gemel.facts import HOUR
+from gemel.bank.takeout import takeout
+from gemel.bank.tokens import Tokens
+from gemel.dynamics import Dose
+from gemel.errors import BadInput, NotFound, Refused, Unavailable
+from gemel.facts import HOUR, MINUTE
+from gemel.intervention import Intervention
+from gemel.server.sessions import Sessions
 
 
 def _filled(where: str = "memory:", hours: float = 4) -> Bank:
@@ -74,3 +81,51 @@ def test_what_could_not_be_put_on_record_is_not_shown_at_the_second_try_either(m
                     lily.readings("gauge")
         assert lily.readings("gauge")
         assert len(list(bank.thread.read("lily", kinds=["accessed/1"]))) == 1
+
+
+# clocks
+
+
+def test_a_clock_that_jumps_back_opens_no_token_and_no_login_that_has_ended() -> None:
+    with _filled() as bank:
+        clock, secret = bank.now, "x" * 40
+        began = clock()
+        for restarted in (False, True):
+            tokens, sessions = Tokens(bank), Sessions(bank)
+            if not restarted:
+                tokens.create(secret, "sarah", ["care"], by="op", until=began + HOUR)
+                login = sessions.begin("sarah", ("care",), ("read",), "link")
+                clock.now = began + 13 * HOUR  # type: ignore[attr-defined]
+                assert tokens.find(secret) is None and not sessions.stands(login)
+                sessions.begin("tom", ("care",), ("read",), "link")
+            clock.now = began + MINUTE  # type: ignore[attr-defined]
+            assert tokens.find(secret) is None and not sessions.stands(login)
+            assert sessions.stands(sessions.begin("sarah", ("care",), ("read",), "link"))
+
+
+# erasure and what was taken away
+
+
+def test_what_the_holder_took_away_into_the_store_s_own_folder_is_erased_too(tmp_path: Path) -> None:
+    with _filled(str(tmp_path / "store")) as bank:
+        lily = bank.find("lily", by="sarah", purpose="self-management")
+        inside, outside = tmp_path / "store" / "lily.zip", tmp_path / "lily.zip"
+        takeout(lily, inside)
+        takeout(lily, outside)
+        with pytest.raises(BadInput, match="no such folder"):
+            takeout(lily, tmp_path / "nowhere" / "lily.zip")
+        receipt = bank.erase("lily", by="sarah", reason="she asked for it")
+        assert not inside.exists()
+        assert [one["path"] for one in receipt.body["exports_elsewhere"]] == [str(outside)]
+
+
+# proposals
+
+
+def test_who_may_not_act_is_not_told_how_a_proposal_was_decided() -> None:
+    with _filled() as bank:
+        lily = bank.find("lily", by="sarah", purpose="self-management")
+        made = lily.propose(Intervention("more", (Dose("tap", 1.0, bank.now()),)), "it is low")
+        lily.decide(made.seq, False)
+        with pytest.raises(Refused, match="eve may not act"):
+            bank.as_writer("lily", "eve", "care").decide(made.seq, True)
