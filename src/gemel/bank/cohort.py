@@ -18,6 +18,7 @@ from gemel.bank import noise
 from gemel.bank.budget import priced
 from gemel.bank.query import ACTOR, ANY, Query
 from gemel.bank.search import Asked, Finder
+from gemel.bank.statistics import SUMMARISED, part_of, parts_in
 from gemel.errors import BadInput, Refused, unknown
 from gemel.facts import Time
 from gemel.twintype import TwinType
@@ -245,12 +246,18 @@ def _bounds(question: Question, unit: str, known: tuple[float, float] | None) ->
 
 
 def _readings(bank: Bank, name: str, signal: str, question: Question) -> list[float]:
-    """Return a member's readings in the time asked about, in order."""
+    """Return a member's readings in the time asked about, in order; thinned ones as so many readings of their mean."""
     withdrawn = {str(fact.body["key"]) for fact in bank.thread.read(name, kinds=["retracted/1"])}
-    facts = bank.thread.read(name, kinds=["observed/1"], true_from=question.since, true_until=question.until)
-    found = [(fact.true_at, float(fact.body["value"])) for fact in facts
-             if fact.body["name"] == signal and str(fact.body.get("key")) not in withdrawn]  # fmt: skip
-    return [value for _, value in sorted(found)]
+    raw = bank.thread.read(name, kinds=["observed/1"], true_from=question.since, true_until=question.until)
+    parts = [part_of(fact) for fact in raw if fact.body["name"] == signal]
+    thinned = [fact for fact in bank.thread.read(name, kinds=[SUMMARISED]) if fact.body["name"] == signal]
+    parts += [
+        part for fact in thinned for part in parts_in(fact)
+        if (question.since is None or part.first_at >= question.since)
+        and (question.until is None or part.first_at < question.until)
+    ]  # fmt: skip
+    found = sorted((part.first_at, part.mean, part.n) for part in parts if part.key not in withdrawn)
+    return [value for _, value, n in found for _ in range(n)]
 
 
 # with noise
