@@ -18,13 +18,14 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from gemel.bank import Bank
+from gemel.bank.arrivals import IMPORTED
 from gemel.bank.bundle import opened, packed
 from gemel.bank.bundle_check import checked
-from gemel.bank.bundle_in import GONE, IMPORTED, REFERENCES, receive
+from gemel.bank.bundle_in import GONE, REFERENCES, receive
 from gemel.bank.bundle_out import EXPORTED, Sent, send
 from gemel.bank.bundle_seal import Passphrase, PrivateKey, PublicKey, new_key
 from gemel.errors import BadInput, GemelError, NotFound, Refused, Tampered
-from gemel.facts import DAY, HOUSE, Draft, Fact
+from gemel.facts import DAY, HOUSE, MINUTE, Draft, Fact
 from gemel.thread.codec import unseal_with_key
 from gemel.thread.keys import SubjectKey
 from gemel.thread.standalone import verify as alone
@@ -564,17 +565,93 @@ def test_whoever_may_not_write_adds_nothing_to_a_twin_that_is_here(bank: Bank, t
         receive(bank, back.path, by="dr-lee")
 
 
-def test_keys_that_changed_hands_are_not_given_back_by_an_import(bank: Bank, tmp_path: Path) -> None:
-    """Facts become known at once in the receiving bank; where that would open what has ended, it is refused."""
+STEP = 10 * MINUTE
+PEOPLE = ("sarah", "lily", "tom", "dr-lee", "acme", "nina")
+
+
+@st.composite
+def _consents(draw: st.DrawFn) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return who says what of lily's rights, one after the other, allowed or not."""
+    made: list[tuple[str, str, dict[str, Any]]] = []
+    for i in range(draw(st.integers(1, 12))):
+        kind = draw(
+            st.sampled_from(["entrusted/1", "granted/1", "granted/1", "revoked/1", "dismissed/1", "broke_glass/1"])
+        )
+        by, to = draw(st.sampled_from(PEOPLE)), draw(st.sampled_from(PEOPLE))
+        at = draw(st.none() | st.integers(-5, 30).map(lambda n: tank.BORN + n * STEP))
+        via = draw(st.none() | st.integers(0, max(i - 1, 0)).map("g{}".format))
+        grant = {"to": to, "purpose": "care", "verbs": ["read"], "signals": ["*"], "until": at, "bounds": {}}
+        body = {
+            "entrusted/1": {"to": to, "role": draw(st.sampled_from(["self", "guardian", "holder"])), "from": at},
+            "granted/1": {"grant": f"g{i}", **grant, **({"via": via} if via else {})},
+            "revoked/1": {"grant": via or "g0"}, "dismissed/1": {"holder": to},
+            "broke_glass/1": {"glass": f"g{i}", **grant, "until": tank.BORN + 20 * STEP, "reason": "fell"},
+        }[kind]  # fmt: skip
+        made.append((by, kind, body))
+    return made
+
+
+@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(said=_consents(), hops=st.integers(1, 2), split=st.booleans())
+def test_rights_go_along_as_they_were_said(
+    tmp_path_factory: pytest.TempPathFactory, said: Any, hops: int, split: bool
+) -> None:
+    """Keys handed over, grants given on, revoked or ended: each bank decides as the first one, then and at any later time."""
+    path, first = tmp_path_factory.mktemp("x"), tank.bank()
+    first.create("tank", "lily", by="sarah")
+    for i, (by, kind, body) in enumerate(said):
+        first.now.now = tank.BORN + (i + 1) * STEP  # type: ignore[attr-defined]
+        first.append([Draft("lily", kind, body, first.now(), by)])
+    last, late = first, first.now() + STEP
+    for hop in range(hops):
+        last.now.now = late  # type: ignore[attr-defined]
+        holder = last.holders("lily")[0]
+        sent = send(last, ["lily"], path / str(hop), by=holder, purpose="care", whole=True, receiver=PUBLIC)
+        last, late = tank.bank(at=late + DAY), late + DAY
+        receive(last, sent.path, by=holder, receiver=SECRET)
+        if split:
+            assert receive(last, sent.path, by=holder, receiver=SECRET).new == 0
+    assert replace(last.gate.rights("lily"), known=0) == replace(first.gate.rights("lily"), known=0)
+    for moment in range(late, late + 40 * STEP, STEP):
+        first.now.now = last.now.now = moment  # type: ignore[attr-defined]
+        for who in PEOPLE:
+            asked = (who, "read", "lily", "gauge", "care")
+            assert last.gate.decide(*asked) == first.gate.decide(*asked)
+        assert last.holders("lily") == first.holders("lily")
+
+
+def test_times_of_rights_come_from_the_importer_alone(bank: Bank, tmp_path: Path) -> None:
+    """A fact like the importer's, of the twin, or of the house and said afterwards, brings no right forward in time."""
     bank.now.now = now = bank.now() + 1_000  # type: ignore[attr-defined]
     bank.append([Draft("lily", "entrusted/1", {"to": "lily", "role": "self", "from": now}, now, "sarah")])
     bank.now.now += DAY  # type: ignore[attr-defined]
-    assert bank.holders("lily") == ("lily",)
-    sent = send(bank, ["lily"], tmp_path / "x", by="lily", purpose="care", whole=True, receiver=PUBLIC)
-    second = tank.bank(at=bank.now() + 1)
-    with pytest.raises(Refused, match=r"the rights of lily cannot be carried over as they are: grant .* would be open"):
-        receive(second, sent.path, by="lily", receiver=SECRET)
-    assert list(second.thread.read()) == []
+    grant = {"grant": "late", "to": "mallory", "purpose": "care", "verbs": ["read"], "signals": ["*"], "until": None}
+    late = bank.append([Draft("lily", "granted/1", {**grant, "bounds": {}}, now - 500, "sarah")]).facts[0]
+    told = {
+        "twin": "lily", "sender": bank.thread.public_key, "as_known": True, "new": [late.seq, 1],
+        "seqs": [[1, late.seq, 1]], "known_at": [[now - 500, 1]],
+    }  # fmt: skip
+    bank.append([Draft("lily", IMPORTED, told, bank.now(), "mallory")])
+    bank.now.now += 1  # type: ignore[attr-defined]
+    bank.append([Draft(HOUSE, IMPORTED, told, bank.now(), "mallory")])
+
+    assert bank.gate.rights("lily").grant("late") is None
+    with pytest.raises(NotFound):
+        bank.gate.require("mallory", "write", HOUSE, "*", "care")
+
+
+def test_rights_that_were_said_here_are_not_overtaken_by_what_arrives_later(bank: Bank, tmp_path: Path) -> None:
+    """Lily took her keys here; what her guardian says in the other bank has come too late, whenever it was said."""
+    sent, second = _whole(bank, tmp_path), tank.bank(at=bank.now() + DAY)
+    receive(second, sent.path, by="sarah", receiver=SECRET)
+    now = second.now()
+    second.append([Draft("lily", "entrusted/1", {"to": "lily", "role": "self", "from": now}, now, "sarah")])
+    second.now.now += DAY  # type: ignore[attr-defined]
+    bank.find("lily", by="sarah", purpose="care").grant(to="nina", purpose="care", read="*")
+    again = receive(second, _whole(bank, tmp_path, "again").path, by="sarah", receiver=SECRET)
+
+    assert any("opens nothing here" in remark for remark in again.remarks)
+    assert not second.gate.decide("nina", "read", "lily", "gauge", "care").allowed
 
 
 def test_others_who_write_meanwhile_are_waited_for(bank: Bank, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -37,6 +37,8 @@ class About(msgspec.Struct, frozen=True):
     whole: bool
     all: bool
     signals: list[str]
+    first_known: list[tuple[int, int]] = []
+    """Which facts of its rights the sender has from another bank, by seq there, and when they were first known."""
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -76,7 +78,7 @@ class Told:
 
     def rights(self, twin: str) -> Rights:
         """Return who may do what with a twin, as the sender's bank has it."""
-        return fold(twin, self.of(twin))
+        return fold(twin, sorted(self.of(twin), key=lambda fact: fact.known_at))
 
 
 def checked(box: Box) -> Told:
@@ -95,9 +97,17 @@ def checked(box: Box) -> Told:
     facts = [(_fact(line), line.key) for line in lines]
     told = Told(contents, facts, checkpoint, note, box.made_at)
     _check_facts(told, rows, {twin: SubjectKey(*map(bytes.fromhex, held)) for twin, held in keys.items()})
+    told = replace(told, facts=list(_first_known(told)))
     for about in contents.twins:
         _check_grants(told, about)
     return told
+
+
+def _first_known(told: Told) -> Iterator[tuple[Fact, str | None]]:
+    """Yield the facts with the times at which they were known first, whichever bank that was in."""
+    first = {(about.id, seq): at for about in told.contents.twins for seq, at in about.first_known}
+    for fact, key in told.facts:
+        yield replace(fact, known_at=min(fact.known_at, first.get((fact.twin, fact.seq), fact.known_at))), key
 
 
 def _rows(lines: bytes, checkpoint: Checkpoint) -> Iterator[Row]:

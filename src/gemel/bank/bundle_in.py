@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gemel.bank.arrivals import IMPORTED, came_from
 from gemel.bank.bundle import Box, opened
 from gemel.bank.bundle_check import About, Told, checked
 from gemel.bank.bundle_seal import Receiver
 from gemel.consent import ALL, Rights, fold
-from gemel.consent.rights import CREATED
+from gemel.consent.rights import CREATED, KINDS
 from gemel.errors import Refused, Unavailable, unknown
 from gemel.facts import HOUSE, Draft, Fact, Time
 from gemel.thread.codec import name, unseal_with_key
@@ -29,7 +30,6 @@ from gemel.thread.keys import SubjectKey
 if TYPE_CHECKING:
     from gemel.bank.bank import Bank
 
-IMPORTED = "imported/1"
 REFERENCES = frozenset({"proposal", "corrects", "rolls_back", "forecast"})
 """Names under which a body holds the number of another fact."""
 NUMBERED = ("decided/1", "outcome/1")
@@ -127,6 +127,7 @@ class _Plan:
     by: str
     seqs: dict[int, int] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)
+    times: list[Time] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     known: int = 0
 
@@ -189,6 +190,7 @@ class _Plan:
         found = _recognised(self.here[fact.twin], fact, key)
         if found is None:
             self.seqs[fact.seq] = self.size + len(self.drafts) + 1
+            self.times.append(min(fact.known_at, self.now))
             self.drafts.append(Draft(fact.twin, fact.kind, fact.body, fact.true_at, fact.by, fact.cause, key))
             return
         self.seqs[fact.seq] = found.seq
@@ -201,20 +203,17 @@ class _Plan:
     # rights
 
     def _admit(self, twin: str) -> Iterator[str]:
-        """Refuse where this actor may not add to the twin, or where rights would be open that were not; yield remarks.
-
-        Facts become known here all at once, while rights also follow from when something became known.
-        """
+        """Refuse where this actor may not add to the twin, or where rights would be open that were not; yield remarks."""
         if not any(draft.twin == twin for draft in self.drafts):
             return
-        told, here, now = self.told.rights(twin), fold(twin, self.here[twin].all), self.now
+        told, here, now = self.told.rights(twin), self.bank.rights.of(twin), self.now
         vouched = self._vouched(twin, here)
         if not vouched:
             self.bank.gate.require(self.by, "write", twin, ALL, self.told.contents.purpose)
         then = self._then(twin)
-        holders = {*here.holders(now), *(told.holders(now) if vouched else ())}
+        holders = {*_holders(here, now), *(_holders(told, now) if vouched else ())}
         grants = _open(here, now) | (_open(told, now) if vouched else set())
-        more = [f"{actor} would hold its keys" for actor in sorted(set(then.holders(now)) - holders)]
+        more = [f"{actor} would hold its keys" for actor in sorted(_holders(then, now) - holders)]
         more += [f"grant {id_} would be open" for id_ in sorted(_open(then, now) - grants)]
         if more:
             raise Refused(f"the rights of {twin} cannot be carried over as they are: {', '.join(more)}, and may not be")
@@ -232,14 +231,22 @@ class _Plan:
         told = [fact.body for fact in facts if fact.body["twin"] == twin and fact.body["sender"] == self.box.sender]
         return any(start <= first < start + count for body in told for _, start, count in body["seqs"])
 
+    def _as_known(self, twin: str) -> bool:
+        """Return whether rights follow from when facts became known there: all that is said of them comes from there."""
+        said = [fact for fact in self.here[twin].all if fact.kind in KINDS]
+        return came_from(said, self.bank.rights.imports(twin), self.box.sender)
+
     def _then(self, twin: str) -> Rights:
         """Return the rights as they would be here."""
+        there = self._as_known(twin)
         made = [
-            Fact(draft.twin, draft.kind, draft.body, draft.true_at, self.now, draft.by, draft.cause, self.size + i)
-            for i, draft in enumerate(self.drafts, 1)
+            Fact(
+                draft.twin, draft.kind, draft.body, draft.true_at, at if there else self.now, draft.by, draft.cause, seq
+            )
+            for seq, (draft, at) in enumerate(zip(self.drafts, self.times, strict=True), self.size + 1)
             if draft.twin == twin
         ]
-        return fold(twin, [*self.here[twin].all, *made])
+        return fold(twin, sorted([*self.bank.rights.said(twin), *made], key=lambda fact: fact.known_at))
 
     # the record
 
@@ -251,6 +258,7 @@ class _Plan:
                 "made_at": self.told.made_at, "exported_by": self.told.contents.by, "purpose": self.told.contents.purpose,
                 "whole": about.whole, "all": about.all, "facts": len(facts), "type": [about.type, about.hash],
                 "seqs": _runs([(fact.seq, self.seqs[fact.seq]) for fact in facts]),
+                "new": [self.size + 1, len(self.drafts)], "as_known": self._as_known(about.id),
                 "known_at": [[at, len(list(same))] for at, same in groupby(fact.known_at for fact in facts)],
             }  # fmt: skip
             yield Draft(HOUSE, IMPORTED, body, self.now, self.by)
@@ -312,6 +320,11 @@ def _fits(there: Any, here: Any, field: str = "") -> bool:
         return len(there) == len(here) and all(map(_fits, there, here))
     missing = field in REFERENCES and there == GONE
     return missing or (type(there) is type(here) and bool(there == here))
+
+
+def _holders(rights: Rights, now: Time) -> set[str]:
+    """Return who holds the keys now, or will."""
+    return {holding.holder for holding in rights.holdings if holding.until is None or now < holding.until}
 
 
 def _open(rights: Rights, now: Time) -> set[str]:

@@ -23,7 +23,7 @@ from gemel.bank.bundle_seal import Receiver
 from gemel.consent import ALL, Decision, Grant, Rights, grant_body
 from gemel.consent.rights import CREATED
 from gemel.errors import BadInput, Refused, Unavailable, unknown
-from gemel.facts import HOUSE, Draft, Fact
+from gemel.facts import HOUSE, Draft, Fact, Time
 from gemel.thread import Row
 from gemel.thread.codec import unseal_with_key
 from gemel.thread.export import head
@@ -206,8 +206,15 @@ def _about(bank: Bank, share: Share) -> dict[str, Any]:
         "facts": len(facts), "signals": [n for n, d in share.decisions.items() if d.allowed],
         "left_out": _left_out(share), "reasons": {n: d.reason for n, d in share.decisions.items()},
         "grants": [grant_body(grant) for grant in share.grants],
+        "first_known": _first_known(bank, share.twin, {fact.seq: fact.known_at for fact in facts}),
         "versions": [dict(fact.body) for fact in facts if fact.kind == NAMED],
     }  # fmt: skip
+
+
+def _first_known(bank: Bank, twin: str, held: Mapping[int, Time]) -> list[tuple[int, Time]]:
+    """Return when facts of a twin's rights that came from another bank were known there."""
+    said = [(fact.seq, fact.known_at) for fact in bank.rights.said(twin)]
+    return [(seq, at) for seq, at in said if held.get(seq, at) != at]
 
 
 def _left_out(share: Share) -> dict[str, Any]:

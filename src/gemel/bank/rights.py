@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
+from dataclasses import replace
 
+from gemel.bank.arrivals import IMPORTED, as_known_there
 from gemel.bank.tail import Tail
 from gemel.consent import NOBODY, Organisation, Rights, fold, fold_organisation
 from gemel.consent.organisation import KINDS as OF_THE_HOUSE
 from gemel.consent.rights import KINDS
-from gemel.facts import HOUSE
+from gemel.facts import HOUSE, Fact
 from gemel.thread import Thread
 
 
@@ -18,6 +20,7 @@ class Book:
 
     def __init__(self, thread: Thread) -> None:
         self._said, self._ruled = Tail(thread, KINDS), Tail(thread, OF_THE_HOUSE)
+        self._imported = Tail(thread, (IMPORTED,))
         self._rights: dict[str, tuple[int, Rights]] = {}
         self._house: tuple[int, Organisation] = (0, NOBODY)
         self._lock = threading.Lock()
@@ -28,9 +31,18 @@ class Book:
         with self._lock:
             seen, rights = self._rights.get(twin, (-1, None))
             if rights is None or seen != len(facts):
-                rights = fold(twin, facts)
+                rights = fold(twin, as_known_there(facts, self.imports(twin)))
+                rights = replace(rights, known=max((fact.known_at for fact in facts), default=0))
                 self._rights[twin] = len(facts), rights
             return rights
+
+    def imports(self, twin: str) -> list[Fact]:
+        """Return what tells of imports of *twin*."""
+        return [fact for fact in self._imported.of(HOUSE) if fact.body["twin"] == twin]
+
+    def said(self, twin: str) -> list[Fact]:
+        """Return the facts that rights are folded from, in order of when they were first known, here or where they came from."""
+        return as_known_there(self._said.of(twin), self.imports(twin))
 
     def warm(self, twins: Collection[str]) -> None:
         """Read what is new of many twins at once: who asks of each of them next finds it read."""
