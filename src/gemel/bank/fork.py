@@ -44,6 +44,7 @@ class Fork:
 
     def plan(self, length: Time) -> Plan:
         """Return what would be done over the next *length* ms: a usual day, as the scenario revises it."""
+        self.admit("*")
         return sorted(self.scenario.revise(self.usual(self.now, length), self.now), key=lambda dose: dose.at)
 
     def run(self, signal: str, hours: float) -> tuple[np.ndarray, list[Dose]]:
