@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import tank
 
-from gemel.bank import Bank
+from gemel.bank import Bank, retention
+from gemel.bank.cohort import Question
 from gemel.bank.takeout import takeout
 from gemel.bank.tokens import Tokens
 from gemel.dynamics import Dose
 from gemel.errors import BadInput, NotFound, Refused, Unavailable
-from gemel.facts import HOUR, MINUTE
+from gemel.facts import DAY, HOUR, MINUTE
 from gemel.intervention import Intervention
 from gemel.server.sessions import Sessions
 
@@ -129,3 +130,32 @@ def test_who_may_not_act_is_not_told_how_a_proposal_was_decided() -> None:
         lily.decide(made.seq, False)
         with pytest.raises(Refused, match="eve may not act"):
             bank.as_writer("lily", "eve", "care").decide(made.seq, True)
+
+
+# cohorts and what was thinned
+
+
+def test_who_was_thinned_still_counts_in_a_cohort() -> None:
+    with _filled() as bank:
+        bank.find("lily", by="sarah", purpose="research").grant(to="eve", purpose="research", study="*", read="*")
+        cohort = bank.cohort("tank", by="eve", purpose="research")
+        before = cohort.ask(Question("rows", "gauge")).value
+        retention.keep(bank, "lily", "sarah", "gauge", {"raw": "1d", "1h": None})
+        bank.now.now += 5 * DAY  # type: ignore[attr-defined]
+        assert retention.thin(bank, "lily", "op")[0].facts
+        assert cohort.ask(Question("rows", "gauge")).value == pytest.approx(before)
+
+
+# forks
+
+
+def test_a_fork_made_before_the_right_to_it_ended_does_not_tell_what_would_be_done() -> None:
+    with _filled() as bank:
+        grants = bank.find("lily", by="sarah", purpose="care").grant(to="lee", purpose="care", read="*", fork="*")
+        made = bank.find("lily", by="lee", purpose="care").fork("if")
+        assert made.plan(HOUR) is not None
+        for grant in grants:
+            bank.find("lily", by="sarah", purpose="care").revoke(grant.id)
+        for ask in (made.intervention, lambda: made.plan(HOUR)):
+            with pytest.raises(Refused, match="revoked"):
+                ask()
