@@ -8,6 +8,7 @@ import pytest
 import tank
 
 from gemel.bank import Bank, retention
+from gemel.bank.bundle_out import send
 from gemel.bank.cohort import Question
 from gemel.bank.takeout import takeout
 from gemel.bank.tokens import Tokens
@@ -159,3 +160,17 @@ def test_a_fork_made_before_the_right_to_it_ended_does_not_tell_what_would_be_do
         for ask in (made.intervention, lambda: made.plan(HOUR)):
             with pytest.raises(Refused, match="revoked"):
                 ask()
+
+
+# bundles
+
+
+def test_a_bundle_for_who_reads_one_signal_holds_no_version_fork_or_alert_that_bears_its_name(tmp_path: Path) -> None:
+    with _filled() as bank:
+        lily = bank.find("lily", by="sarah", purpose="care")
+        lily.grant(to="lee", purpose="care", read="gauge")
+        lily.name_version("gauge", "what she told me in confidence")
+        lily.keep_fork("gauge")
+        sent = send(bank, ["lily"], tmp_path / "lily.gemel", by="lee", purpose="care")
+        left = sent.left_out["lily"]["facts"]
+        assert left["named/1"] == left["forked/1"] == 1 and "observed/1" not in left

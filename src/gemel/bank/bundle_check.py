@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from gemel.bank.bundle import Box
+from gemel.bank.gate import signal_of
 from gemel.consent import ALL, Request, Rights, decide, fold
 from gemel.consent.grant import GRANTED, REVOKED
 from gemel.consent.rights import BROKE_GLASS, CREATED, DISMISSED, ENTRUSTED
@@ -25,7 +26,6 @@ from gemel.thread.standalone.verify import Checkpoint, Wrong, included, read_che
 OF_KEYS = (CREATED, ENTRUSTED, DISMISSED)
 """Facts that say who holds the keys: they always travel, or the receiving bank could not ask for consent."""
 OF_GRANTS = (GRANTED, REVOKED, BROKE_GLASS)
-ACCESSED = "accessed/1"
 
 
 class About(msgspec.Struct, frozen=True):
@@ -155,8 +155,3 @@ def _check_grants(told: Told, about: About) -> None:
     for fact in told.of(about.id) if not about.all else ():
         if fact.kind not in (*OF_KEYS, *OF_GRANTS) and signal_of(fact) not in about.signals:
             raise Refused(f"the bundle holds more than its grants allow: {name(fact.seq, fact.twin, fact.kind)}")
-
-
-def signal_of(fact: Fact) -> str:
-    """Return which signal or lever a fact tells of; `*` where it tells of the whole twin, or of who looked at it."""
-    return ALL if fact.kind == ACCESSED else str(fact.body.get("name") or fact.body.get("signal") or ALL)

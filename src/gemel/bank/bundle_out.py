@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gemel.bank.bundle import packed
-from gemel.bank.bundle_check import OF_GRANTS, OF_KEYS, signal_of
+from gemel.bank.bundle_check import OF_GRANTS, OF_KEYS
 from gemel.bank.bundle_seal import Receiver
+from gemel.bank.gate import signal_of
 from gemel.consent import ALL, Decision, Grant, Rights, grant_body
 from gemel.consent.rights import CREATED
 from gemel.errors import BadInput, Refused, Unavailable, unknown
