@@ -133,7 +133,7 @@ def test_who_may_not_act_is_not_told_how_a_proposal_was_decided() -> None:
             bank.as_writer("lily", "eve", "care").decide(made.seq, True)
 
 
-# cohorts and what was thinned
+# what was thinned, in cohorts and searches
 
 
 def test_who_was_thinned_still_counts_in_a_cohort() -> None:
@@ -145,6 +145,17 @@ def test_who_was_thinned_still_counts_in_a_cohort() -> None:
         bank.now.now += 5 * DAY  # type: ignore[attr-defined]
         assert retention.thin(bank, "lily", "op")[0].facts
         assert cohort.ask(Question("rows", "gauge")).value == pytest.approx(before)
+
+
+def test_a_search_of_the_past_finds_by_readings_that_were_thinned_since() -> None:
+    with _filled() as bank:
+        then = bank.now()
+        retention.keep(bank, "lily", "sarah", "gauge", {"raw": "1d", "1h": None})
+        bank.now.now += 5 * DAY  # type: ignore[attr-defined]
+        retention.thin(bank, "lily", "op")
+        for known_by, found in ((None, ["lily"]), (then, ["lily"])):
+            page = bank.search("tank[gauge>0]", by="sarah", purpose="care", at=then, known_by=known_by)
+            assert page.ids == found
 
 
 # forks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from gemel.bank.conditions import Test, tests, types_with
 from gemel.bank.index import Index
 from gemel.bank.index_columns import NEVER
 from gemel.bank.query import ACTOR, ANY, Step
+from gemel.bank.statistics import SUMMARISED, Part, parts_in
 from gemel.dynamics import Array
 from gemel.errors import unknown
 from gemel.facts import Time
@@ -158,4 +159,15 @@ def _said(thread: Thread, id: str, at: Time, known_by: Time | None) -> _Said:
             if fact.kind == "observed/1":
                 value = fact.true_at, float(fact.body["value"])
                 said.signals[name] = max(said.signals.get(name, value), value)
+    for name, part in _thinned(thread, id, known_by):
+        if part.last_at <= at and part.key not in withdrawn:
+            value = part.last_at, part.last
+            said.seen, said.signals[name] = max(said.seen, part.last_at), max(said.signals.get(name, value), value)
     return said
+
+
+def _thinned(thread: Thread, id: str, known_by: Time | None) -> Iterator[tuple[str, Part]]:
+    """Yield what stands for readings that were known by then and are thinned now, with the names of their signals."""
+    for fact in thread.read(id, kinds=[SUMMARISED]):
+        if known_by is None or fact.body["known_at"] <= known_by:
+            yield from ((str(fact.body["name"]), part) for part in parts_in(fact))
