@@ -22,7 +22,7 @@ run: .venv/.installed $(PAGE) ## install, build the console, and live with Lily'
 	$(BIN)/gemel demo $(ARGS)
 
 test: .venv/.installed $(PAGE) /usr/bin/chromium $(POSTGRES) ## install (Chromium, PostgreSQL too), run every test, check every file
-	$(BIN)/python -m pytest --durations=15 $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations=15 $(ARGS)
 	$(MAKE) --no-print-directory check
 
 check: .venv/.installed console/node_modules/.installed ## check format, style, types, the floors' imports, and the console
