@@ -22,6 +22,7 @@ WRITES = ("POST", "PUT", "PATCH", "DELETE")
 SCOPE_OF = (
     (re.compile(r"^/metrics$"), "metrics"),
     (re.compile(r"^/api/tokens(/|$)"), "tokens"),
+    (re.compile(r"^/api/cohorts/"), "study"),
     (re.compile(r"^/api/twins/[^/]+/proposals/[^/]+/decision$"), "act"),
     (re.compile(r"^/api/twins/[^/]+/(suppose|forks/.*)$"), "fork"),
 )
