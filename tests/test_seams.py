@@ -158,6 +158,16 @@ def test_a_search_of_the_past_finds_by_readings_that_were_thinned_since() -> Non
             assert page.ids == found
 
 
+def test_the_last_reading_is_found_by_after_it_was_thinned_and_the_bank_was_opened_again(tmp_path: Path) -> None:
+    with _filled(str(tmp_path)) as bank:
+        retention.keep(bank, "lily", "sarah", "gauge", {"raw": "1d", "1h": None})
+        before = bank.search("tank[gauge>0]", by="sarah", purpose="care").found
+        bank.now.now += 5 * DAY  # type: ignore[attr-defined]
+        retention.thin(bank, "lily", "op")
+    with tank.bank(str(tmp_path), tank.BORN + 6 * DAY) as bank:
+        assert bank.search("tank[gauge>0]", by="sarah", purpose="care").found == before
+
+
 # forks
 
 

@@ -12,6 +12,7 @@ from gemel.bank.beliefs import Tell, quiet
 from gemel.bank.index_columns import NEVER, Column, Latest, Ordered
 from gemel.bank.index_edges import RELATED, UNRELATED, Edges
 from gemel.bank.lineage import RETYPED, spans
+from gemel.bank.statistics import SUMMARISED, parts_in
 from gemel.dynamics import Array
 from gemel.facts import HOUSE, Fact, Time
 from gemel.thread import Light, Thread
@@ -50,7 +51,7 @@ class Index:
         self._doubtful: set[tuple[int, str]] = set()
         self._take: dict[str, Callable[[int, Told], None]] = {
             "created/1": self._created, RETYPED: self._retyped, "observed/1": self._observed, "acted/1": self._acted,
-            "retracted/1": self._retracted, "alert/1": self._alert,
+            "retracted/1": self._retracted, "alert/1": self._alert, SUMMARISED: self._summarised,
             "granted/1": self._named, "entrusted/1": self._named, "broke_glass/1": self._broke,
             RELATED: self._related, UNRELATED: self._related,
         }  # fmt: skip
@@ -129,6 +130,14 @@ class Index:
         column.take(place, float(body["value"]), fact.true_at)
         self._acted(place, fact)
 
+    def _summarised(self, place: int, fact: Told) -> None:
+        """Take the last of readings that were thinned."""
+        column = self.signals.setdefault(str(fact.body["name"]), Latest())
+        for part in parts_in(fact):
+            if (place, part.key) not in self._withdrawn:
+                column.take(place, part.last, part.last_at)
+                self.seen[place] = max(self.seen[place], part.last_at)
+
     def _acted(self, place: int, fact: Told) -> None:
         if fact.true_at > self.seen[place]:
             self.seen[place] = fact.true_at
@@ -161,8 +170,10 @@ class Index:
         if name in self.signals:
             self.signals[name].clear(place)
         self.seen[place] = NEVER
-        for fact in self._thread.read(self.ids[place], kinds=["observed/1", "acted/1"]):
-            if (place, str(fact.body.get("key"))) not in self._withdrawn:
+        for fact in self._thread.read(self.ids[place], kinds=["observed/1", "acted/1", SUMMARISED]):
+            if fact.kind == SUMMARISED:
+                self._summarised(place, fact)
+            elif (place, str(fact.body.get("key"))) not in self._withdrawn:
                 if fact.kind == "observed/1" and fact.body["name"] == name:
                     self._observed(place, fact)
                 self._acted(place, fact)

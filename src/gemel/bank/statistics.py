@@ -7,6 +7,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from gemel.facts import Fact, Time
+from gemel.thread import Light
 
 if TYPE_CHECKING:
     from gemel.bank.twin import Twin
@@ -43,7 +44,7 @@ def part_of(fact: Fact) -> Part:
     return Part(at, 1, value, 0.0, value, value, value, value, at, at, at, str(fact.body["key"]))
 
 
-def parts_in(fact: Fact) -> Iterator[Part]:
+def parts_in(fact: Fact | Light) -> Iterator[Part]:
     """Yield the statistics that a fact `summarised/1` holds."""
     places = [fact.body["columns"].index(name) for name in COLUMNS]
     for row in fact.body["rows"]:
