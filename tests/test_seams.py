@@ -14,7 +14,7 @@ from gemel.bank.takeout import takeout
 from gemel.bank.tokens import Tokens
 from gemel.dynamics import Dose
 from gemel.errors import BadInput, NotFound, Refused, Unavailable
-from gemel.facts import DAY, HOUR, MINUTE
+from gemel.facts import DAY, HOUR, MINUTE, Draft
 from gemel.intervention import Intervention
 from gemel.server.sessions import Sessions
 
@@ -195,3 +195,16 @@ def test_a_bundle_for_who_reads_one_signal_holds_no_version_fork_or_alert_that_b
         sent = send(bank, ["lily"], tmp_path / "lily.gemel", by="lee", purpose="care")
         left = sent.left_out["lily"]["facts"]
         assert left["named/1"] == left["forked/1"] == 1 and "observed/1" not in left
+
+
+def test_a_clock_that_jumps_back_reopens_no_grant_that_ran_out() -> None:
+    """Whatever became known last is the earliest that now can be, after a restart too."""
+    bank = tank.bank()
+    made = bank.create(tank.Tank, "tank", by="sarah")
+    made.grant(to="dr-lee", purpose="care", read="*", until=bank.now() + MINUTE)
+    bank.now.now += 2 * MINUTE  # type: ignore[attr-defined]  # the clock of tank.bank
+    bank.append([Draft("tank", "observed/1", {"name": "gauge", "value": 1.0, "unit": "L", "key": "k"}, 0, "sarah")])
+    bank.now.now -= 2 * MINUTE  # type: ignore[attr-defined]
+    assert not bank.gate.decide("dr-lee", "read", "tank", "gauge", "care").allowed
+    again = Bank(bank.thread, bank.now, {"tank": tank.Tank})
+    assert not again.gate.decide("dr-lee", "read", "tank", "gauge", "care").allowed

@@ -35,6 +35,7 @@ class Gate:
         self._turning: list[tuple[Time, str]] = []
         self._due: dict[str, tuple[Rights, Time | None]] = {}
         self._lock = threading.Lock()
+        self._latest = next((fact.known_at for fact in thread.read(reverse=True, limit=1)), 0)
         thread.subscribe(self._heard)
 
     def rights(self, twin: str) -> Rights:
@@ -90,7 +91,7 @@ class Gate:
 
     def _now(self, rights: Rights) -> Time:
         """Return the time, never before what is known: a clock that jumps back opens nothing that has ended."""
-        return max(self._clock(), rights.known)
+        return max(self._clock(), rights.known, self._latest)
 
     # changes
 
@@ -151,6 +152,7 @@ class Gate:
                 heapq.heappush(self._turning, (when, twin))
 
     def _heard(self, facts: Sequence[Fact]) -> None:
+        self._latest = max(self._latest, facts[-1].known_at)
         for twin in self._changed(facts):
             if self._watchers:
                 self._await(twin, self._book.of(twin))
