@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tank import BORN, Tank, bank
 from typer.testing import CliRunner
 
-from gemel.bank.aggregate import Bin
+from gemel.bank.aggregate import Bin, aggregate
 from gemel.bank.bank import Bank
 from gemel.bank.retention import keep, thin
 from gemel.cli.main import app
@@ -80,6 +80,30 @@ def test_an_aggregate_is_what_the_standing_readings_give(
         assert (one.count, one.min, one.max) == (len(values), min(values), max(values))
         assert one.mean == pytest.approx(fmean(values))
     assert (found.unit, found.every, found.count) == ("L", every * MINUTE, len(plain))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    readings=st.lists(st.tuples(st.floats(0, 500, width=32), st.integers(0, 300)), max_size=30),
+    withdrawn=st.sets(st.integers(0, 30)),
+    since=st.none() | st.integers(0, 300),
+    until=st.none() | st.integers(0, 300),
+    loaded_after=st.integers(0, 30),
+)
+def test_a_twin_in_memory_says_what_its_facts_say(
+    readings: list[tuple[float, int]], withdrawn: set[int], since: int | None, until: int | None, loaded_after: int
+) -> None:
+    """Whenever its replica was loaded, and whatever came, twice at one moment too, or was taken back since."""
+    made = bank()
+    keeper = made.create(Tank, "tank", by="keeper")
+    drafts = [said(i, value, FIRST + minute * MINUTE) for i, (value, minute) in enumerate(readings)]
+    made.append(drafts[:loaded_after])
+    made.replica("tank")
+    made.append([*drafts[loaded_after:], *(taken_back(i) for i in withdrawn)])
+    span = [None if minute is None else FIRST + minute * MINUTE for minute in (since, until)]
+    found = keeper.aggregate("gauge", *span)
+    assert made.beliefs.loaded("tank") is not None
+    assert found == aggregate(made.thread, "tank", "gauge", "L", HOUR, *span)
 
 
 def test_the_last_of_a_bin_is_the_latest_reading_in_it(tanks: Bank) -> None:

@@ -1,4 +1,4 @@
-"""Aggregates: how often, how high and how low a signal was read, bin by bin, straight from the facts."""
+"""Aggregates: how often, how high and how low a signal was read, bin by bin, from the facts or a replica in memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from gemel.bank.replica import Replica
 from gemel.bank.statistics import SUMMARISED, parts_in
 from gemel.dynamics import Array
 from gemel.errors import BadInput
@@ -89,6 +90,20 @@ def aggregate(
         parts = np.hstack([parts, np.array(thinned, float).T])
         parts = parts[:, np.lexsort((parts[1], parts[0] // every))]
     return Aggregate(signal, unit, every, _bins(parts, every))
+
+
+def of_replica(
+    replica: Replica, signal: str, unit: str, every: Time, since: Time | None = None, until: Time | None = None
+) -> Aggregate | None:
+    """Return the same from a replica, or None where only the facts can tell: thinned readings, two at one moment."""
+    if replica.thinned or every <= 0:
+        return None
+    at, values = replica.series(signal, since)
+    count = len(at) if until is None else int(np.searchsorted(at, until))
+    at, values = at[:count].astype(float), values[:count]
+    if (np.diff(at) == 0).any():
+        return None
+    return Aggregate(signal, unit, every, _bins(np.stack([at, at, np.ones(count), *[values] * 4]), every))
 
 
 def _raw(found: list[Said[_Reading]]) -> Array:

@@ -62,6 +62,11 @@ class Beliefs:
             self._replicas[id] = facts[-1].seq if facts else seen, replica
             return replica
 
+    def loaded(self, id: str) -> Replica | None:
+        """Return the twin's replica in step with the thread if it is in memory already; none is made."""
+        with self.lock:
+            return self.replica(id) if id in self._replicas else None
+
     def remember(self, id: str) -> None:
         """Keep snapshots of what was folded, so that the next start need not fold from the beginning."""
         with self.lock:

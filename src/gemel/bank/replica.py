@@ -75,6 +75,7 @@ class Replica:
     former: Former | None = None
     shelf: Shelf = bare
     folded: int = 0
+    thinned: bool = False
     _withdrawn: set[str] = field(default_factory=set)
     _points: list[Followed] = field(default_factory=list)
 
@@ -118,6 +119,7 @@ class Replica:
             elif fact.kind == "personalised/1":
                 self._personalise(fact)
             elif fact.kind == SUMMARISED:
+                self.thinned = True
                 self._summarise(fact)
             elif fact.kind in ("observed/1", "acted/1"):
                 self._add(fact, str(body["key"]))

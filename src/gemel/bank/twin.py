@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.bank import branches, consenting, retype, versions, withdrawal
-from gemel.bank.aggregate import Aggregate, aggregate
+from gemel.bank.aggregate import Aggregate, aggregate, of_replica
 from gemel.bank.branches import Branch
 from gemel.bank.contrast import Difference
 from gemel.bank.correction import amended
@@ -160,7 +160,9 @@ class Twin:
         if signal not in self.type.signals:
             raise unknown("signal", signal, self.type.signals)
         unit, length = self.type.signals[signal].unit, duration(every)
-        return aggregate(self.bank.thread, self.id, signal, unit, length, since, until, known_by)
+        replica = self.bank.beliefs.loaded(self.id) if known_by is None else None
+        held = None if replica is None else of_replica(replica, signal, unit, length, since, until)
+        return held or aggregate(self.bank.thread, self.id, signal, unit, length, since, until, known_by)
 
     def forecast(self, signal: str, hours: float, now: Time | None = None) -> Forecast:
         """Return quantiles of what *signal* will read over the next *hours*, from all that is known now."""
