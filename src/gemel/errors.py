@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 
 
@@ -53,7 +54,13 @@ class WiringError(GemelError):
     exit_code = 2
 
 
+SHOWN = 30
+"""How many possible names a message lists."""
+
+
 def unknown(what: str, name: str, possible: Iterable[str]) -> NotFound:
-    """Return the error for a name that does not exist, with those that do."""
-    known = ", ".join(sorted(possible)) or "none"
-    return NotFound(f"unknown {what} {name!r}; possible: {known}")
+    """Return the error for a name that does not exist, with those that do, or of many the nearest in order."""
+    known = sorted(possible)
+    place = max(bisect_left(known, name) - 2, 0)
+    some = known if len(known) <= SHOWN else [*known[place : place + 5], f"… of {len(known)}"]
+    return NotFound(f"unknown {what} {name!r}; possible: {', '.join(some) or 'none'}")
