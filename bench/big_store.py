@@ -85,8 +85,9 @@ def big_store(facts: int) -> Path:
             if done > there:
                 thread.append([draft for some in drafts for draft in some], now)
                 rate = (done - there) / (time.perf_counter() - begin)
-                sys.stderr.write(f"\r{folder}: {done:,} facts, {rate:,.0f}/s  ")
-    sys.stderr.write("\n" if done > there else "")
+                if sys.stderr.isatty():
+                    sys.stderr.write(f"\r{folder}: {done:,} facts, {rate:,.0f}/s  ")
+    sys.stderr.write(f"\r{folder}: {done:,} facts\n" if done > there else "")
     return folder
 
 
