@@ -54,7 +54,7 @@ class WiringError(GemelError):
     exit_code = 2
 
 
-SHOWN = 30
+SHOWN = 60
 """How many possible names a message lists."""
 
 
