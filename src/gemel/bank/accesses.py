@@ -47,7 +47,7 @@ def accesses(
     twin: Twin, since: Time | None = None, until: Time | None = None, actor: str | None = None
 ) -> list[Access]:  # fmt: skip
     """Return who did what, `since <= at < until`, the latest first; only those who hold the twin's keys may ask."""
-    if twin.actor not in twin.bank.gate.holders(twin.id):
+    if not twin.bank.holds(twin.actor, twin.id):
         raise Refused(f"{twin.actor} may not see who accessed {twin.id}: only those who hold its keys may")
     facts = twin.bank.thread.read(twin.id, kinds=[ACCESSED], true_from=since, true_until=until)
     found = folded(fact for fact in facts if actor is None or fact.body["actor"] == actor)

@@ -78,7 +78,7 @@ def take_consent(twin: Twin, resource: Mapping[str, Any]) -> tuple[Grant, bool]:
 
     Only a holder of the keys may; nothing that the resource says is left out in silence (`from_fhir`).
     """
-    if twin.actor not in twin.bank.gate.holders(twin.id):
+    if not twin.bank.holds(twin.actor, twin.id):
         raise Refused(f"{twin.actor} may not take over consents of {twin.id}: only those who hold its keys may")
     grant, active = from_fhir(resource, twin.id)
     held = twin.bank.gate.rights(twin.id).grant(grant.id)
@@ -97,7 +97,7 @@ def _grant(twin: Twin, grant_id: str) -> Grant:
         raise NotFound(
             f"no grant {grant_id!r} on {twin.id}; there are {', '.join(g.id for g in rights.grants) or 'none'}"
         )
-    if twin.actor != found.to and twin.actor not in twin.bank.gate.holders(twin.id):
+    if twin.actor != found.to and not twin.bank.holds(twin.actor, twin.id):
         raise Refused(f"{twin.actor} may not see grant {grant_id} of {twin.id}: it is for somebody else")
     return found
 

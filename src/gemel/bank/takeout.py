@@ -38,7 +38,7 @@ def takeout(twin: Twin, path: Path, tell: Callable[[str, int, int], object] = la
 
     Only those who hold its keys may; that it was done is on record as `accessed/1` and, with the path, as `exported/1`.
     """
-    if twin.actor not in twin.bank.gate.holders(twin.id):
+    if not twin.bank.holds(twin.actor, twin.id):
         raise Refused(f"{twin.actor} may not take {twin.id} away: only those who hold its keys may")
     twin.bank.gate.require(twin.actor, "read", twin.id, "*", twin.purpose)
     if path.exists():

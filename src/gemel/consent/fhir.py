@@ -6,7 +6,7 @@ purposes from `v3-ActReason` where that has the word, always beside the term of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gemel.consent.grant import VERBS, Grant
@@ -192,5 +192,5 @@ def _bounds(provision: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _extension(provision: Mapping[str, Any], name: str, kind: str) -> Any:
-    reach: Callable[[Any], bool] = lambda extension: extension.get("url") == f"{OWN}{name}"  # noqa: E731
-    return next((extension[kind] for extension in provision.get("extension", ()) if reach(extension)), None)
+    found = (extension for extension in provision.get("extension", ()) if extension.get("url") == f"{OWN}{name}")
+    return next((extension[kind] for extension in found), None)

@@ -12,8 +12,9 @@ from cryptography.exceptions import InvalidTag
 
 from gemel.errors import BadInput, Tampered, Unavailable
 from gemel.facts import Fact, Time
-from gemel.thread.codec import name
+from gemel.thread.codec import name, unseal
 from gemel.thread.contract import Light, S, Said
+from gemel.thread.folder_keys import FolderKeys
 from gemel.thread.keys import Cipher, Keys, SubjectKey
 from gemel.thread.row import CLEAR, FORMAT, Row, clear
 
@@ -28,6 +29,25 @@ def listed(
             where, values = f"{where} AND {condition}", [*values, when]
     columns = "rowid, true_at, known_at, mark, nonce, sealed"
     return f"SELECT {columns} FROM fact INDEXED BY fact_when WHERE {where} ORDER BY true_at, rowid", values
+
+
+def facts_in(rows: Iterable[Row], keys: FolderKeys) -> Iterator[Fact]:
+    """Yield the facts in rows, thinned ones and those of erased subjects left out."""
+    subjects: dict[str, SubjectKey | None] = {}
+    for row in rows:
+        if row.twin not in subjects:
+            subjects[row.twin] = _subject(row, keys)
+        key = subjects[row.twin]
+        if key is not None and row.sealed:
+            yield unseal(row, key)
+
+
+def _subject(row: Row, keys: FolderKeys) -> SubjectKey | None:
+    key = keys.subject(row.twin)
+    if key is None and not keys.erased(row.twin):
+        called = name(row.seq, row.twin, row.kind)
+        raise Unavailable(f"{called} cannot be read: its subject's key is not in {keys.folder}")
+    return key
 
 
 def unsealed(rows: Iterable[tuple[Any, ...]], twin: str, kind: str, key: SubjectKey, shape: type[S]) -> list[Said[S]]:

@@ -14,13 +14,13 @@ import apsw
 
 from gemel.errors import NotFound, Tampered, Unavailable, unknown
 from gemel.facts import Draft, Fact, Time
-from gemel.thread.bulk import listed, skim, unsealed
-from gemel.thread.codec import name, prepare, unseal
+from gemel.thread.bulk import facts_in, listed, skim, unsealed
+from gemel.thread.codec import prepare
 from gemel.thread.commit import GroupCommit, Ticket
 from gemel.thread.contract import Appended, Checkpoint, Inclusion, Light, Listener, S, Said, Verdict
 from gemel.thread.inspection import verify_store
 from gemel.thread.key_stores import open_keys
-from gemel.thread.keys import SubjectKey, secrets_of
+from gemel.thread.keys import secrets_of
 from gemel.thread.ledger import Entry, Head, Held, compose
 from gemel.thread.listeners import Listeners
 from gemel.thread.lock import StoreLock
@@ -244,25 +244,10 @@ class SqliteThread:
         query = asked(twin, kinds, after_seq, self._last(known_by), true_from, true_until, reverse)
         if query.kinds == () or within(limit) == 0:
             return iter(())
-        found = (fact for page in pages(query, self._ask, min(limit or PAGE, PAGE)) for fact in self._open(page))
+        found = (
+            fact for page in pages(query, self._ask, min(limit or PAGE, PAGE)) for fact in facts_in(page, self._keys)
+        )
         return found if limit is None else islice(found, limit)
-
-    def _open(self, rows: Sequence[Row]) -> Iterator[Fact]:
-        """Yield the facts in rows, those of erased subjects left out."""
-        subjects: dict[str, SubjectKey | None] = {}
-        for row in rows:
-            if row.twin not in subjects:
-                subjects[row.twin] = self._subject(row)
-            key = subjects[row.twin]
-            if key is not None and row.sealed:
-                yield unseal(row, key)
-
-    def _subject(self, row: Row) -> SubjectKey | None:
-        key = self._keys.subject(row.twin)
-        if key is None and not self._keys.erased(row.twin):
-            called = name(row.seq, row.twin, row.kind)
-            raise Unavailable(f"{called} cannot be read: its subject's key is not in {self._keys.folder}")
-        return key
 
     def _row(self, seq: int) -> Row:
         found = self._ask(f"SELECT {ROW} FROM fact WHERE rowid = ?", (seq,)) if 0 < seq < 1 << 63 else []
@@ -273,7 +258,7 @@ class SqliteThread:
     def get(self, seq: int) -> Fact:
         """Return one fact, or raise `NotFound`."""
         row = self._row(seq)
-        for fact in self._open([row]):
+        for fact in facts_in([row], self._keys):
             return fact
         erased = f"fact {seq} cannot be read: {row.twin} was erased"
         raise NotFound(erased if row.sealed else kept_out(row))
