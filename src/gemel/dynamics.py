@@ -120,6 +120,23 @@ class Reading:
     at: Time
 
 
+PHASES = ("arrived", "queued", "started", "paused", "resumed", "completed", "abandoned", "left", "down", "up", "noted")
+"""What may happen to a case: it arrives, waits for an activity, is served (with pauses), gives up, leaves; `noted` only tells
+attributes. A resource that nobody can use is `down` until it is `up`; those two name no case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a service: a *phase* of an *activity* of a *case*, by a resource, with what was said of it."""
+
+    case: str
+    phase: str
+    at: Time
+    activity: str = ""
+    resource: str = ""
+    attributes: Mapping[str, str | float] = field(default_factory=dict)
+
+
 Info = Mapping[str, Array]
 """How a computation went: named arrays, leading axis (twin,), never discarded."""
 

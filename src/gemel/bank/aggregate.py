@@ -1,4 +1,4 @@
-"""Aggregates: how often, how high and how low a signal was read, bin by bin, from the facts or a replica in memory."""
+"""Aggregates: how often, how high and how low a signal was read, bin by bin, from facts, columns kept of them, or a replica."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from gemel.bank.columns import Readings, readings
 from gemel.bank.replica import Replica
 from gemel.bank.statistics import SUMMARISED, parts_in
 from gemel.dynamics import Array
 from gemel.errors import BadInput
 from gemel.facts import Time
-from gemel.thread import Said, Thread
+from gemel.thread import Thread
 
 MOST = 1_000_000
 """Bins that one aggregate may span."""
@@ -50,12 +51,6 @@ class Aggregate:
         return asdict(self) | {"bins": [asdict(one) for one in self.bins], "count": self.count}
 
 
-class _Reading(msgspec.Struct, gc=False):
-    name: str
-    value: float
-    key: str
-
-
 class _Withdrawn(msgspec.Struct):
     key: str
 
@@ -78,8 +73,7 @@ def aggregate(
     if every <= 0:
         raise BadInput(f"bins of {every} ms cannot be", field="every")
     withdrawn = {said.key for _, _, said in thread.bodies(_Withdrawn, twin, "retracted/1", known_by=known_by)}
-    found = thread.bodies(_Reading, twin, "observed/1", true_from=since, true_until=until, known_by=known_by)
-    parts = _raw([entry for entry in found if entry[2].name == signal and entry[2].key not in withdrawn])
+    parts = _raw(readings(thread, twin, signal, since, until, known_by).standing(withdrawn))
     thinned = [
         (part.first_at, part.last_at, part.n, part.mean, part.low, part.high, part.last)
         for fact in thread.read(twin, kinds=[SUMMARISED], known_by=known_by) if fact.body["name"] == signal
@@ -106,14 +100,10 @@ def of_replica(
     return Aggregate(signal, unit, every, _bins(np.stack([at, at, np.ones(count), *[values] * 4]), every))
 
 
-def _raw(found: list[Said[_Reading]]) -> Array:
+def _raw(found: Readings) -> Array:
     """Return readings as columns of parts: first and last time, count, mean, least, greatest, last."""
-    if len({said.key for _, _, said in found}) < len(found):
-        first = {said.key: seq for _, seq, said in sorted(found, key=lambda entry: -entry[1])}
-        found = [entry for entry in found if first[entry[2].key] == entry[1]]
-    at = np.array([at for at, _, _ in found], float)
-    values = np.array([said.value for _, _, said in found], float)
-    return np.stack([at, at, np.ones(len(found)), values, values, values, values])
+    at = found.at.astype(float)
+    return np.stack([at, at, np.ones(len(at)), *[found.values] * 4])
 
 
 def _bins(parts: Array, every: Time) -> tuple[Bin, ...]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from gemel.bank import holds
+from gemel.bank import columns, holds
 from gemel.bank.beliefs import Tell, quiet
 from gemel.bank.statistics import COLUMNS, SUMMARISED, Part, merged, part_of, parts_in
 from gemel.errors import BadInput, Refused, unknown
 from gemel.facts import DAY, HOUR, HOUSE, MINUTE, Draft, Fact, Time
+from gemel.thread import Thread
 from gemel.thread.thinning import FIRST, THINNED, cover_of, covering, rows_of
 
 if TYPE_CHECKING:
@@ -131,7 +132,15 @@ def finish(bank: Bank) -> None:
     """Drop what a crash left between saying that it was thinned and doing it."""
     for fact in bank.thread.read(HOUSE, kinds=[THINNED], reverse=True, limit=1):
         if not bank.thread.erased(cover_of(fact).twin):
-            bank.thread.thin(fact.seq)
+            _drop(bank.thread, fact)
+
+
+def _drop(thread: Thread, fact: Fact) -> None:
+    """Drop what a fact covers, and before that the column that holds it too: its name is told as long as it is there."""
+    cover = cover_of(fact)
+    for first in thread.read(cover.twin, after_seq=cover.seqs[0] - 1, limit=1):
+        columns.tidy(thread, cover.twin, str(first.body.get("name")))
+    thread.thin(fact.seq)
 
 
 def _evidence(bank: Bank, id: str) -> Iterator[int]:
@@ -185,7 +194,7 @@ class _Thinning:
                 drafts = [self._summary(facts, parts), *drafts]
             with self.bank.beliefs.lock:
                 cover = self.bank.append(drafts).facts[-1]
-                self.bank.thread.thin(cover.seq)
+                _drop(self.bank.thread, cover)
                 self.bank.beliefs.refold(self.id)
         return len(parts)
 

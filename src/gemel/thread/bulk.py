@@ -11,24 +11,26 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 
 from gemel.errors import BadInput, Tampered, Unavailable
-from gemel.facts import Fact, Time
+from gemel.facts import Fact
 from gemel.thread.codec import name, unseal
 from gemel.thread.contract import Light, S, Said
 from gemel.thread.folder_keys import FolderKeys
 from gemel.thread.keys import Cipher, Keys, SubjectKey
+from gemel.thread.query import Query
 from gemel.thread.row import CLEAR, FORMAT, Row, clear
 
 
-def listed(
-    twin: str, kind: str, last: int, true_from: Time | None, true_until: Time | None
-) -> tuple[str, Sequence[object]]:
+def listed(query: Query) -> tuple[str, Sequence[object]]:
     """Return the statement, and its values, that takes from SQLite what `unsealed` needs, in order of true_at and seq."""
-    where, values = "twin = ? AND kind = ? AND rowid <= ? AND sealed <> x''", list[object]([twin, kind, last])
-    for condition, when in (("true_at >= ?", true_from), ("true_at < ?", true_until)):
+    where, index = "twin = ? AND kind = ? AND rowid > ? AND rowid <= ? AND sealed <> x''", "fact_when"
+    if query.after:  # few follow, and in this index they are the last
+        index = "fact_kind"
+    values: list[object] = [query.twin, *(query.kinds or ()), query.after, query.last]
+    for condition, when in (("true_at >= ?", query.true_from), ("true_at < ?", query.true_until)):
         if when is not None:
             where, values = f"{where} AND {condition}", [*values, when]
     columns = "rowid, true_at, known_at, mark, nonce, sealed"
-    return f"SELECT {columns} FROM fact INDEXED BY fact_when WHERE {where} ORDER BY true_at, rowid", values
+    return f"SELECT {columns} FROM fact INDEXED BY {index} WHERE {where} ORDER BY true_at, rowid", values
 
 
 def facts_in(rows: Iterable[Row], keys: FolderKeys) -> Iterator[Fact]:

@@ -180,13 +180,14 @@ class MemoryThread:
         twin: str,
         kind: str,
         *,
+        after_seq: int = 0,
         true_from: Time | None = None,
         true_until: Time | None = None,
         known_by: Time | None = None,
     ) -> list[Said[S]]:
         """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order."""
-        facts = self.read(twin, kinds=[kind], true_from=true_from, true_until=true_until, known_by=known_by)
-        return shaped(facts, shape)
+        spans = {"true_from": true_from, "true_until": true_until, "known_by": known_by}
+        return shaped(self.read(twin, kinds=[kind], after_seq=after_seq, **spans), shape)
 
     def skim(
         self, kinds: Collection[str], *, twins: Collection[str] | None = None, after_seq: int = 0

@@ -303,13 +303,14 @@ class PostgresThread:
         twin: str,
         kind: str,
         *,
+        after_seq: int = 0,
         true_from: Time | None = None,
         true_until: Time | None = None,
         known_by: Time | None = None,
     ) -> list[Said[S]]:
         """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order."""
         self._check_open()
-        query = asked(twin, [kind], 0, self._last(known_by), true_from, true_until, False)
+        query = asked(twin, [kind], after_seq, self._last(known_by), true_from, true_until, False)
         key, rows = self._keys.subject(twin), self._ask(*contents(query))
         if rows and key is None and not self._keys.erased(twin):
             raise Unavailable(f"{twin} cannot be read: its key is not in {self._keys.folder}")

@@ -115,9 +115,19 @@ def _listed(query: Query, ask: Ask, first: int) -> Iterator[list[Row]]:
 
 def contents(query: Query) -> tuple[str, list[object]]:
     """Return the statement, and its values, that takes what `bulk.unsealed` needs, in order of true_at and seq."""
-    seqs, values = _seqs(query)
+    seqs, values = _later(query) if query.after else _seqs(query)
     columns, full = "seq, true_at, known_at, mark, nonce, sealed", "(sealed <> '') IS TRUE"
     return f"SELECT {columns} FROM fact WHERE seq = ANY(ARRAY({seqs})) AND {full} ORDER BY true_at, seq", values
+
+
+def _later(query: Query) -> tuple[str, list[object]]:
+    """Take seqs of one kind of a twin from the end of what `fact_twin` holds of it: few follow."""
+    place, where = [text(query.twin or ""), text((query.kinds or ("",))[0])], "(twin, kind, seq) > (%b, %b, %s)"
+    where, values = f"{where} AND (twin, kind, seq) <= (%b, %b, %s)", [*place, query.after, *place, query.last]
+    for condition, value in (("true_at >= %s", query.true_from), ("true_at < %s", query.true_until)):
+        if value is not None:
+            where, values = f"{where} AND ({condition}) IS TRUE", [*values, value]
+    return f"SELECT seq FROM fact WHERE {where} ORDER BY twin, kind, seq", values
 
 
 def _seqs(query: Query) -> tuple[str, list[object]]:

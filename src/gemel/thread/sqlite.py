@@ -269,13 +269,14 @@ class SqliteThread:
         twin: str,
         kind: str,
         *,
+        after_seq: int = 0,
         true_from: Time | None = None,
         true_until: Time | None = None,
         known_by: Time | None = None,
     ) -> list[Said[S]]:
         """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order."""
-        query = asked(twin, [kind], 0, self._last(known_by), true_from, true_until, False)
-        rows, key = self._ask(*listed(twin, kind, query.last, true_from, true_until)), self._keys.subject(twin)
+        query = asked(twin, [kind], after_seq, self._last(known_by), true_from, true_until, False)
+        rows, key = self._ask(*listed(query)), self._keys.subject(twin)
         if rows and key is None and not self._keys.erased(twin):
             raise Unavailable(f"{twin} cannot be read: its key is not in {self._keys.folder}")
         return [] if key is None else unsealed(rows, twin, kind, key, shape)

@@ -1,0 +1,36 @@
+"""Event-driven dynamics: arrivals, stations, people and journeys, compiled, from any present state."""
+
+from gemel.process.calendar import Arrivals as Arrivals
+from gemel.process.calendar import Calendar as Calendar
+from gemel.process.calendar import Shift as Shift
+from gemel.process.duration import Duration as Duration
+from gemel.process.duration import exponential as exponential
+from gemel.process.duration import fixed as fixed
+from gemel.process.duration import table_of as table_of
+from gemel.process.network import ANY as ANY
+from gemel.process.network import END as END
+from gemel.process.network import Attribute as Attribute
+from gemel.process.network import Batch as Batch
+from gemel.process.network import Breakdown as Breakdown
+from gemel.process.network import Callback as Callback
+from gemel.process.network import Choice as Choice
+from gemel.process.network import Customers as Customers
+from gemel.process.network import Delay as Delay
+from gemel.process.network import Join as Join
+from gemel.process.network import Network as Network
+from gemel.process.network import Node as Node
+from gemel.process.network import Pool as Pool
+from gemel.process.network import Rule as Rule
+from gemel.process.network import Split as Split
+from gemel.process.network import Station as Station
+from gemel.process.network import Task as Task
+from gemel.process.network import Team as Team
+from gemel.process.network import Test as Test
+from gemel.process.present import DELAYED as DELAYED
+from gemel.process.present import JOINED as JOINED
+from gemel.process.present import SERVED as SERVED
+from gemel.process.present import WAITING as WAITING
+from gemel.process.present import Case as Case
+from gemel.process.present import Present as Present
+from gemel.process.present import Token as Token
+from gemel.process.present import empty as empty

@@ -1,0 +1,84 @@
+"""Present: the state of a service at one moment: who is where, since when, who serves them, what stands still.
+
+It holds everything that the future depends on. What is not known is NaN (or -1), and the engine draws it given what is
+known: the rest of a service that began a while ago, the patience of who has waited, when the next one comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gemel.facts import Time
+from gemel.process.network import Network
+
+WAITING, SERVED, DELAYED, JOINED = 0, 1, 2, 3
+"""What a token does: waits at its task's station, is served there, is in a delay, has come to a join."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One customer in the service: class, when she came, her attributes (as `Network` codes them), how often she was where."""
+
+    id: str
+    customers: str
+    arrived: Time
+    attributes: Mapping[str, str | float] = field(default_factory=dict)
+    times: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Token:
+    """One of a customer's tokens: at which node (task, delay or join), doing what, `since` when, served by which team.
+
+    `due` is when the service or the delay ends, `patient_until` when she gives up, where that is known already.
+    """
+
+    case: str
+    node: str
+    status: int
+    since: Time
+    started: Time | None = None
+    team: int = -1
+    due: float | None = None
+    patient_until: float | None = None
+
+
+@dataclass(frozen=True)
+class Present:
+    """A service at the moment `at`: cases and tokens, units away (pool → until when, None unknown), the next arrivals known.
+
+    `came` counts the arrivals of each class so far: together with the seed it keys their draws, so that a run started from a
+    snapshot is the run that was not interrupted. `change` holds what levers changed: see `engine.Control`.
+    """
+
+    at: Time
+    cases: tuple[Case, ...] = ()
+    tokens: tuple[Token, ...] = ()
+    away: tuple[tuple[str, Time | None], ...] = ()
+    next_arrival: Mapping[str, float] = field(default_factory=dict)
+    came: Mapping[str, int] = field(default_factory=dict)
+    change: Mapping[str, float] = field(default_factory=dict)
+
+    def waiting(self, network: Network, station: str) -> int:
+        """Return how many wait at a station."""
+        there = {node.name for node in network.nodes if getattr(node, "station", None) == station}
+        return sum(token.status == WAITING and token.node in there for token in self.tokens)
+
+    def moved(self, at: Time) -> Present:
+        """Return the same, said of another moment: nothing was seen to change until then."""
+        return replace(self, at=at)
+
+
+def empty(at: Time) -> Present:
+    """Return the service with nobody in it."""
+    return Present(at)
+
+
+def ragged(presents: Sequence[Present]) -> np.ndarray:
+    """Return presents as an array of objects, one per member."""
+    found = np.empty(len(presents), object)
+    found[:] = presents
+    return found
