@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -28,7 +28,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Belief:
-    """What is believed of some twins: `values[name]` is (twin, member); `at` (twin,) is each twin's own time."""
+    """What is believed of some twins: `values[name]` is (twin, member); `at` (twin,) is each twin's own time.
+
+    Dynamics that are `Exact` also hold objects, (twin, 1) where all members share them.
+    """
 
     subjects: tuple[Subject, ...]
     at: np.ndarray
@@ -37,7 +40,7 @@ class Belief:
     @property
     def members(self) -> int:
         """Return how many members each twin has."""
-        return int(next(iter(self.values.values())).shape[1])
+        return max(int(value.shape[1]) for value in self.values.values())
 
     def rows(self, index: Sequence[int]) -> Belief:
         """Return the belief of some of the twins, in the order of *index*; repeat a row to fork it."""
@@ -137,6 +140,9 @@ class Event:
     attributes: Mapping[str, str | float] = field(default_factory=dict)
 
 
+EVENTS = "events"
+"""What the gate and the thread call all that is told of cases."""
+
 Info = Mapping[str, Array]
 """How a computation went: named arrays, leading axis (twin,), never discarded."""
 
@@ -170,3 +176,26 @@ class Dynamics(Protocol):
     def observe(self, belief: Belief) -> Mapping[str, Expected]:
         """Return what each sensor should read now."""
         ...
+
+
+class Exact(Dynamics, Protocol):
+    """Dynamics whose events fix their state: nothing is simulated up to now, and silence means that nothing happened."""
+
+    def condition(
+        self, belief: Belief, events: Sequence[Event], plans: Sequence[Plan], until: np.ndarray, seed: Seed
+    ) -> tuple[Belief, Info]:
+        """Return the belief at *until* (twin,) ms, given all *events* since and what was done, and how they fitted."""
+        ...
+
+    def frozen(self, belief: Belief) -> Mapping[str, Array]:
+        """Return the values as plain arrays, for a snapshot."""
+        ...
+
+    def thawed(self, belief: Belief) -> Belief:
+        """Return the belief whose values `frozen` gave."""
+        ...
+
+
+def exact(dynamics: Dynamics) -> TypeGuard[Exact]:
+    """Return whether events fix the state of these dynamics."""
+    return hasattr(type(dynamics), "condition")

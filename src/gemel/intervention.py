@@ -88,6 +88,19 @@ class Intervention:
         return Intervention(body["title"], doses, body["expected"])
 
 
+class Trial(Protocol):
+    """Runs copies of the twin as it is now; nothing leaves them."""
+
+    def __call__(
+        self, doses: Plan, length: Time, record: Sequence[str], every: Time = 300_000
+    ) -> Mapping[str, np.ndarray]:
+        """Return variables (time, member) over *length* ms if *doses* were given beside what is usual.
+
+        Trials of one situation share their noise: member by member, a difference is the doses' doing.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Situation:
     """What an agent or a guard may look at: the last hours, the state believed now, the forecast as usual."""
@@ -100,6 +113,7 @@ class Situation:
     forecasts: Mapping[str, Forecast]
     attributes: Mapping[str, float] = field(default_factory=dict)
     alerts: tuple[str, ...] = ()
+    trial: Trial | None = None
 
     def latest(self, signal: str) -> Reading | None:
         """Return the last reading of *signal*, if there is one."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
-from gemel.dynamics import Dynamics
+from gemel.dynamics import Dynamics, exact
 from gemel.errors import BadInput, unknown
 from gemel.facts import MINUTE, Time
 from gemel.intervention import Alarm, Form, Guard, Metric
@@ -86,6 +86,7 @@ class TwinType:
     `explains` the variables from which errors of the forecast may be learned; `supposes` the input of the dynamics
     through which a supposed change of each lever acts, where that is not the lever's own; `retention` says of a signal
     how long it is kept as it came and as statistics (`{"raw": "90d", "5min": "1y", "1d": None}`), unless a holder does.
+    A type that was made from data has a `spec`: JSON from which its pack makes it again, under `"maker"` the maker's name.
     """
 
     name: str
@@ -106,6 +107,12 @@ class TwinType:
     band: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     members: int = 128
     retention: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    spec: Mapping[str, object] | None = None
+
+    @property
+    def eventful(self) -> bool:
+        """Return whether its twins take events of cases beside readings."""
+        return exact(self.dynamics)
 
     @cached_property
     def hash(self) -> str:

@@ -10,25 +10,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.assimilate.ensemble import Filter, condition
-from gemel.dynamics import Belief, Dose, Dynamics, Info, Plan, Reading, Seed
+from gemel.dynamics import Belief, Dose, Dynamics, Event, Info, Plan, Reading, Seed, exact
 from gemel.facts import MINUTE, Time
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """What was read within one minute."""
+    """What was read, and what happened, within one minute."""
 
     at: Time
     readings: tuple[Reading, ...]
+    events: tuple[Event, ...] = ()
 
 
-def cycles(readings: Sequence[Reading]) -> list[Cycle]:
-    """Return readings grouped by minute, in an order that does not depend on how they arrived."""
-    by_minute: dict[Time, list[Reading]] = defaultdict(list)
+def cycles(readings: Sequence[Reading], events: Sequence[Event] = ()) -> list[Cycle]:
+    """Return readings, and *events* (in order), grouped by minute, in an order that does not depend on how they arrived."""
+    read: dict[Time, list[Reading]] = defaultdict(list)
+    told: dict[Time, list[Event]] = defaultdict(list)
     for reading in readings:
-        by_minute[reading.at // MINUTE * MINUTE].append(reading)
-    ordered = sorted(by_minute.items())
-    return [Cycle(at, tuple(sorted(found, key=lambda r: (r.signal, r.at, r.value)))) for at, found in ordered]
+        read[reading.at // MINUTE * MINUTE].append(reading)
+    for event in events:
+        told[event.at // MINUTE * MINUTE].append(event)
+    return [
+        Cycle(at, tuple(sorted(read.get(at, ()), key=lambda r: (r.signal, r.at, r.value))), tuple(told.get(at, ())))
+        for at in sorted(read.keys() | told.keys())
+    ]
 
 
 def between(plan: Plan, start: Time, end: Time) -> Sequence[Dose]:
@@ -44,6 +50,8 @@ def step(
     """Return the belief (all rows under one plan) moved to *cycle* and conditioned on its readings."""
     rows = len(belief.subjects)
     due = between(plan, int(belief.at[0]), cycle.at)
+    if exact(dynamics):
+        return dynamics.condition(belief, cycle.events, [due] * rows, np.full(rows, cycle.at), seed)
     moved, _ = dynamics.advance(belief, [due] * rows, np.full(rows, cycle.at), seed)
     info: dict[str, np.ndarray] = {}
     for reading in cycle.readings:

@@ -23,6 +23,7 @@ from gemel.bank.replica import Followed, Replica
 from gemel.bank.rights import Book
 from gemel.bank.search import Asked, Page, search
 from gemel.bank.tail import Tail
+from gemel.bank.trial import Trial
 from gemel.bank.twin import Twin
 from gemel.consent import ALL, Grant
 from gemel.dynamics import Belief, Seed
@@ -62,6 +63,7 @@ class Bank:
         self._scored = Tail(thread, ("outcome/1",))
         self._alerted = Tail(thread, ("alert/1",))
         self.lineages = Lineages(thread, self.created, self.types, versions() if types is None else ())
+        self.lineages.defined()
         self.beliefs = Beliefs(thread, self.created, self.lineages, seed)
         self.index, self.budgets = Index(thread), Budgets(thread)
         self.forgetting: list[Callable[[str], None]] = []
@@ -113,7 +115,10 @@ class Bank:
             raise BadInput(f"{id!r} cannot be a twin: names that begin with {HOUSE[0]} are the bank's own", field="id")
         if id in self:
             raise BadInput(f"there is a twin {id!r} already")
-        hash_ = (self.types[name] if isinstance(twin_type, str) else twin_type).hash
+        made = self.types[name] if isinstance(twin_type, str) else twin_type
+        if made.spec is not None:
+            self.lineages.define(made, by, self.now())
+        hash_ = made.hash
         body = {"type": name, "hash": hash_, "holder": by, "attributes": dict(attributes or {})}
         self.append([Draft(id, "created/1", body, self.now(), by, key="created")])
         return Twin(self, id, by, "self-management")
@@ -291,9 +296,18 @@ class Bank:
             readings = {s: [r for r in past if r.signal == s] for s in twin_type.signals}
             signals = [s for s in twin_type.band if s in twin_type.signals]
             forecasts = {s: self.forecast(id, s, 2.0, now) for s in signals}
+            trial = Trial(replica.during(now), belief, now)
             alerts = tuple(str(f.body["name"]) for f in self.alerts(id) if f.body.get("active"))
             return Situation(
-                id, now, readings, replica.plan(now - LOOK_BACK, now + 1), state, forecasts, replica.attributes, alerts
+                id,
+                now,
+                readings,
+                replica.plan(now - LOOK_BACK, now + 1),
+                state,
+                forecasts,
+                replica.attributes,
+                alerts,
+                trial,
             )
 
     # proposals

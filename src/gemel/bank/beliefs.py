@@ -11,6 +11,7 @@ from gemel.bank import memory
 from gemel.bank.cold import cold_start
 from gemel.bank.features import WINDOW, Past
 from gemel.bank.foresight import REFIT, Foresight, Walk, mended
+from gemel.bank.intake import HAPPENED
 from gemel.bank.lineage import RETYPED, Lineages, Span, spans
 from gemel.bank.record import AHEAD, known, record
 from gemel.bank.replica import Followed, Replica
@@ -28,7 +29,7 @@ Tell = Callable[[str, int, int], object]
 
 EVERY: Time = 5 * MINUTE
 
-FOLDED = ("observed/1", "acted/1", "retracted/1", "personalised/1", SUMMARISED, RETYPED)
+FOLDED = ("observed/1", "acted/1", HAPPENED, "retracted/1", "personalised/1", SUMMARISED, RETYPED)
 """The kinds of fact that a belief is folded from."""
 
 

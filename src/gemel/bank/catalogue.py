@@ -15,7 +15,7 @@ from gemel.twintype import TwinType
 
 @cache
 def packs() -> Mapping[str, ModuleType]:
-    """Return the installed packs: modules with `TYPES`, and, where they have them, `AGENTS` and `detect`."""
+    """Return the installed packs: modules with `TYPES`, and, where they have them, `AGENTS`, `MAKERS` and `detect`."""
     return {entry.name: entry.load() for entry in entry_points(group="gemel.packs")}
 
 
@@ -30,8 +30,14 @@ def versions() -> tuple[TwinType, ...]:
 
 
 def agents(type_name: str) -> tuple[Any, ...]:
-    """Return the agents that packs offer for a twin type."""
-    return tuple(agent for pack in packs().values() for agent in getattr(pack, "AGENTS", {}).get(type_name, ()))
+    """Return the agents that packs offer for a twin type, or for all types that its name begins with: `service.`."""
+    offers = [item for pack in packs().values() for item in getattr(pack, "AGENTS", {}).items()]
+    return tuple(agent for name, group in offers if f"{type_name}.".startswith(f"{name}.") for agent in group)
+
+
+def makers() -> Mapping[str, Callable[[Mapping[str, Any]], TwinType]]:
+    """Return what makes a twin type from its spec, by the name that the spec gives."""
+    return {name: make for pack in packs().values() for name, make in getattr(pack, "MAKERS", {}).items()}
 
 
 def detector(type_name: str) -> Callable[..., Source]:

@@ -15,7 +15,7 @@ from gemel.facts import HOUR, HOUSE, Draft, Fact, Time
 from gemel.thread import Thread
 
 OF_A_SIGNAL = (
-    "observed/1", "acted/1", "retracted/1", "forecast/1", "outcome/1", "summarised/1", "related/1", "unrelated/1"
+    "observed/1", "acted/1", "happened/1", "retracted/1", "forecast/1", "outcome/1", "summarised/1", "related/1", "unrelated/1"
 )  # fmt: skip
 """Kinds that are about the one signal, lever or relation they name; any other is opened by a right to read all."""
 

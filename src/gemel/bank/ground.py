@@ -31,7 +31,7 @@ class Dated(Protocol):
 D = TypeVar("D", bound=Dated)
 
 
-def weight(entries: Iterable[tuple[Time, str, float, str]]) -> int:
+def weight(entries: Iterable[tuple[Time | str | float, ...]]) -> int:
     """Return a sum that is the same for the same entries in any order, and for no others (128-bit BLAKE2b)."""
     return sum(int.from_bytes(blake2b(repr(entry).encode(), digest_size=16).digest()) for entry in entries) % SIZE
 

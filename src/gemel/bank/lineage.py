@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from gemel.bank.catalogue import makers
 from gemel.bank.migration import Migration
 from gemel.errors import Unavailable, unknown
-from gemel.facts import MINUTE, Fact, Time
+from gemel.facts import HOUSE, MINUTE, Draft, Fact, Time
 from gemel.thread import Thread
 from gemel.twintype import TwinType
 
 RETYPED = "retyped/1"
+DEFINED = "defined/1"
+"""A type that was made from data, with what it is made of; said of the house."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,32 @@ class Lineages:
         current = self._types.get(span.name)
         if current is not None and current.hash == span.hash:
             return current
-        return next((one for one in self._older if one.hash == span.hash), None)
+        found = next((one for one in self._older if one.hash == span.hash), None)
+        return found or self._define(span.hash)
+
+    def define(self, twin_type: TwinType, by: str, now: Time) -> None:
+        """Put a type that was made from data on record, once, so that any process can make it again."""
+        body = {"name": twin_type.name, "hash": twin_type.hash, "spec": dict(twin_type.spec or {})}
+        self._thread.append([Draft(HOUSE, DEFINED, body, now, by, key=f"{DEFINED}|{twin_type.hash}")], now)
+
+    def defined(self) -> None:
+        """Make the types that are on record; those whose maker is not installed are left out."""
+        for fact in self._thread.read(HOUSE, kinds=[DEFINED]):
+            self._make(fact)
+
+    def _define(self, hash_: str) -> TwinType | None:
+        """Return a type that another process put on record."""
+        facts = self._thread.read(HOUSE, kinds=[DEFINED], reverse=True)
+        return next((made for fact in facts if fact.body["hash"] == hash_ and (made := self._make(fact))), None)
+
+    def _make(self, fact: Fact) -> TwinType | None:
+        maker = makers().get(str(fact.body["spec"].get("maker")))
+        made = None if maker is None else maker(fact.body["spec"])
+        if made is None or made.hash != fact.body["hash"]:
+            return None
+        self._types[made.name] = made
+        self._older.append(made)
+        return made
 
     def of(self, id: str) -> tuple[Span, ...]:
         """Return the spans of a twin, as last read from the thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
@@ -14,9 +15,10 @@ import numpy as np
 
 from gemel.assimilate import Cycle, Filter, cycles, step
 from gemel.bank.ground import MOST, SIZE, thinned, weight
+from gemel.bank.intake import HAPPENED
 from gemel.bank.migration import Migration
 from gemel.bank.statistics import SUMMARISED, parts_in
-from gemel.dynamics import Belief, Dose, Info, Plan, Reading, Seed, Subject
+from gemel.dynamics import Belief, Dose, Event, Info, Plan, Reading, Seed, Subject, exact
 from gemel.facts import HOUR, MINUTE, Fact, Time
 from gemel.twintype import TwinType
 
@@ -70,6 +72,7 @@ class Replica:
     seed: Seed
     readings: list[tuple[Time, str, float, str]] = field(default_factory=list)
     doses: list[tuple[Time, str, float, str]] = field(default_factory=list)
+    events: list[tuple[Time, str, str, str, str, str, str]] = field(default_factory=list)
     sources: dict[str, int] = field(default_factory=dict)
     personal: list[tuple[Time, int, dict[str, float]]] = field(default_factory=list)
     former: Former | None = None
@@ -103,6 +106,8 @@ class Replica:
     @cached_property
     def senses(self) -> frozenset[str]:
         """Return the signals that move the belief."""
+        if exact(self.type.dynamics):
+            return frozenset()
         return frozenset(getattr(self.type.dynamics, "sensors", self.type.signals))
 
     @cached_property
@@ -123,6 +128,16 @@ class Replica:
                 self._summarise(fact)
             elif fact.kind in ("observed/1", "acted/1"):
                 self._add(fact, str(body["key"]))
+            elif fact.kind == HAPPENED:
+                self._happen(fact, str(body["key"]))
+
+    def _happen(self, fact: Fact, key: str) -> None:
+        if key in self._withdrawn or key in self.sources:
+            return
+        body, told = fact.body, json.dumps(fact.body["attributes"], sort_keys=True)
+        insort(self.events, (fact.true_at, body["case"], body["phase"], body["activity"], body["resource"], told, key))
+        self.sources[key] = fact.seq
+        self._forget_since(fact.true_at, True)
 
     def _summarise(self, fact: Fact) -> None:
         """Take what lay within five minutes as one reading, its mean; coarser statistics are for looking back."""
@@ -184,11 +199,16 @@ class Replica:
             for entry in [entry for entry in group if entry[3] == key]:
                 group.remove(entry)
                 self._forget(entry)
+        for told in [told for told in self.events if told[-1] == key]:
+            self.events.remove(told)
+            self._forget_since(told[0], True)
 
     def _forget(self, entry: tuple[Time, str, float, str]) -> None:
         """Forget the beliefs that an entry changes: those after it, and all where it changes the beginning."""
-        minute, start = entry[0] // MINUTE * MINUTE, self.start
-        moves = any(entry[1] in replica.senses | replica.acts for replica in self.chain)
+        self._forget_since(entry[0], any(entry[1] in replica.senses | replica.acts for replica in self.chain))
+
+    def _forget_since(self, at: Time, moves: bool) -> None:
+        minute, start = at // MINUTE * MINUTE, self.start
         for replica in self.chain:
             replica._points = [
                 p for p in replica._points if (p.at < minute or not moves) and p.belief.subjects[0].born == start
@@ -202,13 +222,13 @@ class Replica:
     @property
     def start(self) -> Time | None:
         """Return the first minute of which anything is known."""
-        firsts = [group[0][0] for group in (self.readings, self.doses) if group]
+        firsts = [int(group[0][0]) for group in (self.readings, self.doses, self.events) if group]
         return min(firsts) // MINUTE * MINUTE if firsts else None
 
     @property
     def last(self) -> Time | None:
         """Return when the last reading or dose was true."""
-        lasts = [group[-1][0] for group in (self.readings, self.doses) if group]
+        lasts = [int(group[-1][0]) for group in (self.readings, self.doses, self.events) if group]
         return max(lasts) if lasts else None
 
     def plan(self, since: Time | None = None, until: Time | None = None) -> list[Dose]:
@@ -222,6 +242,15 @@ class Replica:
         low = 0 if since is None else bisect_left(self.readings, (since,))
         high = len(self.readings) if until is None else bisect_left(self.readings, (until,))
         return [Reading(name, value, at) for at, name, value, _ in self.readings[low:high]]
+
+    def happened(self, since: Time | None = None, until: Time | None = None) -> list[Event]:
+        """Return events with `since <= at < until`, in order."""
+        low = 0 if since is None else bisect_left(self.events, (since,))
+        high = len(self.events) if until is None else bisect_left(self.events, (until,))
+        return [
+            Event(case, phase, at, activity, resource, json.loads(told))
+            for at, case, phase, activity, resource, told, _ in self.events[low:high]
+        ]
 
     def series(self, signal: str, since: Time | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return when *signal* was read and what, `since <= at`, in order: times (int64) and values (float64)."""
@@ -265,12 +294,14 @@ class Replica:
         first, last = ((bound // MINUTE + 1) * MINUTE for bound in (after, at))
         read = self.readings[bisect_left(self.readings, (first,)) : bisect_left(self.readings, (last,))]
         done = self.doses[bisect_left(self.doses, (since,)) : bisect_left(self.doses, (moment,))]
-        return weight([*(e for e in read if e[1] in self.senses), *(e for e in done if e[1] in self.acts)])
+        told = self.events[bisect_left(self.events, (first,)) : bisect_left(self.events, (last,))]
+        return weight([*(e for e in read if e[1] in self.senses), *(e for e in done if e[1] in self.acts), *told])
 
     def cycles(self, after: Time, until: Time | None) -> Sequence[Cycle]:
-        """Return what sensors of the dynamics read after the minute of *after*, to *until*."""
-        fresh = self.read((after // MINUTE + 1) * MINUTE, None if until is None else until + 1)
-        return cycles([reading for reading in fresh if reading.signal in self.senses])
+        """Return what sensors of the dynamics read, and what happened, after the minute of *after*, to *until*."""
+        since, end = (after // MINUTE + 1) * MINUTE, None if until is None else until + 1
+        fresh = self.read(since, end) if self.senses else []
+        return cycles([reading for reading in fresh if reading.signal in self.senses], self.happened(since, end))
 
     def _known(self, until: Time | None) -> Followed:
         """Return the latest belief held or kept at or before *until*; before the first cycle, the root."""
@@ -325,6 +356,9 @@ class Replica:
         """Return the belief carried on to *until* under what was done since, with no further reading."""
         at = int(followed.belief.at[0])
         plan = self.plan(since=at, until=until // MINUTE * MINUTE)
+        if exact(self.type.dynamics):
+            ends = np.array([max(until, at)])
+            return self.type.dynamics.condition(followed.belief, (), [plan], ends, self.seed)[0]
         moved, _ = self.type.dynamics.advance(followed.belief, [plan], np.array([max(until, at)]), self.seed)
         return moved
 

@@ -198,6 +198,8 @@ def retype(
     rehearsal = rehearse(twin, new, renamed, anew, days) if bank.lineages.has(current) or not anew else None
     migration = Migration(anew=True) if rehearsal is None else rehearsal.migration
     bank.register(new)
+    if new.spec is not None:
+        bank.lineages.define(new, twin.actor, bank.now())
     body = {"from": _of(current), "to": _named(new), "migration": migration.body(), "why": why}
     cause: tuple[int, ...] = ()
     if rehearsal is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from gemel.bank.ground import SLOTS, slot
 from gemel.bank.memory import Array, pack, unpack
 from gemel.bank.replica import Followed, Replica
-from gemel.dynamics import Belief
+from gemel.dynamics import Belief, exact
 from gemel.facts import Time
 from gemel.thread import Thread
 
@@ -39,7 +39,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 def snapshot(replica: Replica, followed: Followed, seq: int) -> bytes:
     """Return a belief as a note; *seq* is the last fact that the replica took."""
     belief, subject = followed.belief, followed.belief.subjects[0]
-    values = {name: pack(np.asarray(value)) for name, value in belief.values.items()}
+    frozen = replica.type.dynamics.frozen(belief) if exact(replica.type.dynamics) else belief.values
+    values = {name: pack(np.asarray(value)) for name, value in frozen.items()}
     made = Snapshot(
         replica.lineage, replica.seed, seq, followed.ground.to_bytes(16), subject.born, subject.attributes,
         followed.at, int(belief.at[0]), values,
@@ -67,7 +68,9 @@ def restored(replica: Replica, found: Snapshot) -> Followed | None:
     if ground != replica.ground(found.at, found.moment):
         return None
     values = {name: unpack(value) for name, value in found.values.items()}
-    return Followed(found.at, Belief((subject,), np.array([found.moment], np.int64), values), {}, ground)
+    belief = Belief((subject,), np.array([found.moment], np.int64), values)
+    thawed = replica.type.dynamics.thawed(belief) if exact(replica.type.dynamics) else belief
+    return Followed(found.at, thawed, {}, ground)
 
 
 class Snapshots:

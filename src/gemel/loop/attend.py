@@ -12,7 +12,8 @@ import numpy as np
 
 from gemel.bank import Bank, Followed
 from gemel.bank.catalogue import agents as offered
-from gemel.dynamics import Reading
+from gemel.bank.intake import HAPPENED
+from gemel.dynamics import EVENTS, Reading
 from gemel.errors import Refused
 from gemel.facts import DAY, HOUR, MINUTE, Draft, Fact, Time
 from gemel.intervention import Forecast
@@ -34,7 +35,7 @@ REST: Time = 30 * MINUTE
 KEPT = 60
 """How many of the latest forecasts wait for their truth."""
 
-FOLDED = ("observed/1", "acted/1", "retracted/1")
+FOLDED = ("observed/1", "acted/1", HAPPENED, "retracted/1")
 
 
 @dataclass
@@ -114,7 +115,8 @@ class Attendant:
         twin_type = self.bank.type_of(twin)
         sensed = getattr(twin_type.dynamics, "sensors", twin_type.signals)
         moves = {fact.seq: fact for fact in fresh if fact.kind in FOLDED}
-        return [fact for _, fact in sorted(moves.items()) if {str(fact.body["name"])} & {*sensed, *twin_type.levers}]
+        names = {*sensed, *twin_type.levers, EVENTS}
+        return [fact for _, fact in sorted(moves.items()) if str(fact.body["name"]) in names]
 
     def _outcomes(self, twin: str, pace: Pace, read: Sequence[Fact]) -> list[Draft]:
         found = [self._outcome(twin, pace, fact) for fact in read if fact.kind == "observed/1"]

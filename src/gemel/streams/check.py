@@ -8,7 +8,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Protocol
 
-from gemel.errors import BadInput
+from gemel.dynamics import EVENTS, PHASES
+from gemel.errors import BadInput, unknown
 from gemel.facts import DAY, Time, iso
 from gemel.streams.contract import Item, Source, key_of
 from gemel.streams.report import Gap, Report
@@ -30,6 +31,11 @@ class Ports(Protocol):
 
     def accept(self, name: str, value: float, unit: str) -> float:
         """Return *value* in the port's own unit."""
+        ...
+
+    @property
+    def eventful(self) -> bool:
+        """Return whether it takes events of cases."""
         ...
 
 
@@ -63,6 +69,8 @@ def _own(item: Item, twin_type: Ports, now: Time | None) -> Item:
     """Return *item* in the port's unit; of a retracted one only the name and unit have to be known."""
     if item.at < 0 or (now is not None and item.at > now + AHEAD):
         raise item.by.bad(f"{item.name} at {iso(item.at) if item.at >= 0 else item.at}: that time cannot be")
+    if item.event is not None:
+        return _told(item, twin_type)
     try:
         port = twin_type.port(item.name)
         convert = port.convert(item.value, item.unit) if item.retracted else None
@@ -71,6 +79,18 @@ def _own(item: Item, twin_type: Ports, now: Time | None) -> Item:
         place, hint = item.by, _hint(item, twin_type)
         raise type(error)(error.problem + hint, file=place.file, row=place.row, field=place.field) from None
     return replace(item, value=value, unit=port.unit)
+
+
+def _told(item: Item, twin_type: Ports) -> Item:
+    """Return an item that tells an event, if the type takes events and the event is one."""
+    assert item.event is not None
+    if not twin_type.eventful:
+        raise item.by.bad("this type of twin takes readings and doses, no events of cases")
+    if item.event.phase not in PHASES:
+        raise item.by.at("phase").bad(unknown("phase", item.event.phase, PHASES).problem)
+    if not item.event.case and item.event.phase not in ("down", "up"):
+        raise item.by.at("case").bad("an event names its case; only `down` and `up` of a resource do not")
+    return item
 
 
 def _hint(item: Item, twin_type: Ports) -> str:
@@ -91,7 +111,8 @@ def _unmixed(items: list[Item], twin_type: Ports) -> None:
     """Raise if, within one file, some values of a signal can only be in another unit than the one given."""
     groups: dict[tuple[str, str, str], list[Item]] = {}
     for item in items:
-        groups.setdefault((item.by.file, item.name, item.unit), []).append(item)
+        if item.event is None:
+            groups.setdefault((item.by.file, item.name, item.unit), []).append(item)
     for (_, name, unit), group in groups.items():
         try:
             port = twin_type.port(name)
@@ -127,7 +148,7 @@ def _tell(items: list[Item], twin_type: Ports, report: Report) -> None:
     report.retractions += len(items) - len(held)
     if held:
         report.first, report.last = held[0].at, held[-1].at
-    for name in sorted(report.items):
+    for name in sorted(name for name in report.items if name != EVENTS):
         port = twin_type.port(name)
         if not isinstance(port, Lever):
             report.gaps += _gaps(name, [item.at for item in held if item.name == name], SILENT * port.cadence)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
+from gemel.dynamics import EVENTS, Event
 from gemel.errors import BadInput, GemelError
 from gemel.facts import Time
 from gemel.streams.report import Report
@@ -33,7 +34,8 @@ class Item:
     """One thing a source says about the asset: what a signal read or a lever did, in the unit as found.
 
     `source_id` is the source's own name for the record, if it has one. `retracted` means that the source takes the
-    record back: the bank writes a fact that withdraws the one under `withdraws(item)`.
+    record back: the bank writes a fact that withdraws the one under `withdraws(item)`. With an `event` it tells what
+    happened to a case, and value and unit say nothing: `told` makes such an item.
     """
 
     name: str
@@ -43,6 +45,12 @@ class Item:
     source_id: str | None
     by: Place
     retracted: bool = False
+    event: Event | None = None
+
+
+def told(event: Event, source_id: str | None, by: Place) -> Item:
+    """Return the item that tells an event."""
+    return Item(EVENTS, 1.0, "", event.at, source_id, by, event=event)
 
 
 def key_of(item: Item) -> str:
@@ -54,6 +62,9 @@ def withdraws(item: Item) -> str:
     """Return the key under which the un-retracted *item* was, or would have been, stored."""
     if item.source_id is not None:
         return f"{item.source_id}|{item.name}"
+    if item.event is not None:
+        one = item.event
+        return "|".join((EVENTS, str(one.at), one.case, one.phase, one.activity, one.resource))
     return f"{item.name}|{item.at}|{item.value!r}|{item.unit}"
 
 
