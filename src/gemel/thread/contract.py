@@ -128,8 +128,9 @@ class Thread(Protocol):
     ) -> list[Said[S]]:
         """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order.
 
-        It is the quick way to many numbers, and with *after_seq* to the few that came since. *shape* is a `msgspec.Struct` with some of the names that the bodies have, or
-        dict for all of them; raise `BadInput` for a body that does not fit.
+        It is the quick way to many numbers, and with *after_seq* to the few that came since. *shape* is a
+        `msgspec.Struct` with some of the names that the bodies have, or dict for all of them; raise `BadInput` for a
+        body that does not fit.
         """
         ...
 

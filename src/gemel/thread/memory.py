@@ -186,8 +186,10 @@ class MemoryThread:
         known_by: Time | None = None,
     ) -> list[Said[S]]:
         """Return of all facts of one kind when they were true, their seq, and *shape* of their bodies, in this order."""
-        spans = {"true_from": true_from, "true_until": true_until, "known_by": known_by}
-        return shaped(self.read(twin, kinds=[kind], after_seq=after_seq, **spans), shape)
+        facts = self.read(
+            twin, kinds=[kind], after_seq=after_seq, true_from=true_from, true_until=true_until, known_by=known_by
+        )
+        return shaped(facts, shape)
 
     def skim(
         self, kinds: Collection[str], *, twins: Collection[str] | None = None, after_seq: int = 0
