@@ -57,7 +57,7 @@ class Estimate:
 
 def told(values: np.ndarray, name: str) -> np.ndarray:
     """Return the values (n,) that are there; raise where there is none."""
-    every = np.asarray(values, float).ravel()
+    every: np.ndarray = np.asarray(values, float).ravel()
     found: np.ndarray = every[np.isfinite(every)]
     if not len(found):
         raise BadInput("there is no value to work it out from", field=name)
@@ -108,19 +108,27 @@ def clustered(name: str, hits: np.ndarray, clusters: np.ndarray) -> Estimate:
     return Estimate(name, value, max(value - reach, 0.0), min(value + reach, 1.0), n, "share")
 
 
-def resampled(columns: np.ndarray, seed: int = 0, draws: int = DRAWS) -> np.ndarray:
-    """Return totals (draws, k) of columns (cases, k) over cases drawn again with replacement."""
-    rng = np.random.default_rng(seed)
-    cases = len(columns)
-    blocks = min(cases, BLOCKS)
-    sums = np.asarray(columns, float)
-    if cases > blocks:
-        where = rng.permutation(cases) % blocks
-        sums = np.stack([np.bincount(where, column, blocks) for column in columns.T], axis=1)
-    drawn = rng.integers(0, blocks, (draws, blocks)) + blocks * np.arange(draws)[:, None]
-    times = np.bincount(drawn.ravel(), minlength=draws * blocks).reshape(draws, blocks)
+def blocks(cases: int, seed: int = 0) -> np.ndarray:
+    """Return in which block each case (cases,) is drawn again: its own, or of many cases one chosen at random."""
+    many = min(cases, BLOCKS)
+    found: np.ndarray = np.arange(cases) if cases == many else np.random.default_rng(seed).permutation(cases) % many
+    return found
+
+
+def redrawn(sums: np.ndarray, seed: int = 0, draws: int = DRAWS) -> np.ndarray:
+    """Return totals (draws, k) of sums (block, k) over blocks drawn again with replacement."""
+    many = len(sums)
+    drawn = np.random.default_rng(seed).integers(0, many, (draws, many)) + many * np.arange(draws)[:, None]
+    times = np.bincount(drawn.ravel(), minlength=draws * many).reshape(draws, many).astype(float)
     found: np.ndarray = times @ sums
     return found
+
+
+def resampled(columns: np.ndarray, seed: int = 0, draws: int = DRAWS) -> np.ndarray:
+    """Return totals (draws, k) of columns (cases, k) over cases drawn again with replacement."""
+    where = blocks(len(columns), seed)
+    sums = np.stack([np.bincount(where, column) for column in np.asarray(columns, float).T], axis=1)
+    return redrawn(sums, seed, draws)
 
 
 def interval(draws: np.ndarray) -> tuple[float, float]:
