@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeGuard, runtime_checkable
 
+import msgspec
 import numpy as np
 
 from gemel.facts import MINUTE, Time
@@ -199,3 +200,9 @@ class Exact(Dynamics, Protocol):
 def exact(dynamics: Dynamics) -> TypeGuard[Exact]:
     """Return whether events fix the state of these dynamics."""
     return hasattr(type(dynamics), "condition")
+
+
+def bits(value: Array) -> bytes:
+    """Return what a value of a belief is made of: equal bytes, equal values."""
+    held = np.ascontiguousarray(value)
+    return msgspec.msgpack.encode(held.ravel().tolist()) if held.dtype == object else held.tobytes()

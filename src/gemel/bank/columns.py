@@ -202,4 +202,5 @@ def _keep(thread: Thread, twin: str, signal: str, held: _Column, size: int, whol
         values, leaf = of.values.astype("<f8").tobytes(), _leaf(thread, size)
         made = _Column(1, size, leaf, held.since, held.until, at, seqs, values, of.keys)
         thread.keep(twin, _name(signal), msgspec.msgpack.encode(made))
-        tidy(thread, twin, signal)
+        if _thinned(thread, twin, size):
+            thread.keep(twin, _name(signal), b"")

@@ -365,8 +365,11 @@ class Replica:
     def expected(self, since: Time, now: Time, length: Time) -> Plan:
         """Return what was done from *since* to *now*, and rates going back, within an hour or so, to their usual level.
 
-        A rate that differs from a person's median is mostly a temporary one; the time constant is 60 min.
+        A rate that differs from a person's median is mostly a temporary one; the time constant is 60 min. Where events fix
+        the state, levers stay as they are: what is usual is in the dynamics.
         """
+        if exact(self.type.dynamics):
+            return self.plan(since, now + 1)
         levers = [name for name, lever in self.type.levers.items() if lever.holds]
         back = [dose for name in levers for dose in self._back(name, now, length)]
         return [*self.plan(since, now + 1), *back]
@@ -394,6 +397,8 @@ class Replica:
 
     def usual(self, now: Time, length: Time) -> Plan:
         """Return the last day's doses, shifted to come again from *now* on: the plan of a usual day."""
+        if exact(self.type.dynamics):
+            return []
         day = 24 * HOUR
         past = self.plan(since=now - day, until=now)
         days = range(1, int(length // day) + 2)

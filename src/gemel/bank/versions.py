@@ -11,7 +11,7 @@ import numpy as np
 
 from gemel.bank.replica import Followed, Replica
 from gemel.consent import ALL
-from gemel.dynamics import Belief
+from gemel.dynamics import Belief, bits
 from gemel.errors import BadInput, NotFound, unknown
 from gemel.facts import Draft, Fact, Time, iso, time_of
 
@@ -145,14 +145,14 @@ def digest_of(belief: Belief) -> str:
     told = sha256(np.asarray(belief.at, np.int64).tobytes())
     for name in sorted(belief.values):
         value = np.asarray(belief.values[name])
-        told.update(f"{name}|{value.dtype.str}|{value.shape}|".encode() + value.tobytes())
+        told.update(f"{name}|{value.dtype.str}|{value.shape}|".encode() + bits(value))
     return told.hexdigest()
 
 
 def described(belief: Belief, units: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return each variable of a belief: mean, standard deviation, 80 % interval and unit."""
     found = {}
-    for name in sorted(belief.values):
+    for name in sorted(name for name, value in belief.values.items() if np.asarray(value).dtype != object):
         value = np.asarray(belief.values[name], np.float64)[0]
         low, high = (float(v) for v in np.quantile(value, (0.1, 0.9)))
         found[name] = {

@@ -20,6 +20,7 @@ from gemel.intervention import Forecast
 from gemel.loop import alarms, outcomes
 from gemel.loop.agents import Agent
 from gemel.loop.alarms import Told
+from gemel.loop.gauges import Gauges
 from gemel.loop.grounds import grounds
 from gemel.loop.outbox import Outbox
 from gemel.twintype import Autonomy
@@ -56,33 +57,42 @@ class Attendant:
         self.bank, self.outbox = bank, outbox
         self._agents = None if agents is None else tuple(agents)
         self._paces: dict[str, Pace] = {}
+        self._gauges = Gauges(bank)
         self._lock = threading.RLock()
 
     def attend(self, twin: str, fresh: Sequence[Fact]) -> bool:
         """Bring one twin up to date; return whether anything about it changed."""
         now, known = self.bank.now(), twin in self._paces
         pace = self._pace(twin)
-        read = self._moving(twin, fresh if known else [*self._missed(twin), *fresh])
+        heard = fresh if known else [*self._missed(twin), *fresh]
+        read = self._moving(twin, heard)
         if any(fact.kind == "retyped/1" for fact in fresh):
             pace.surprises.clear()  # they were another type's
-        told = self._outcomes(twin, pace, read)
+        told = self._outcomes(twin, pace, heard)
         if read:
             self._assimilate(twin, pace)
+        gauged = self._gauged(twin, now)
+        told += gauged
         last = next(iter(self.bank.thread.read(twin, reverse=True, limit=1)), None)
         found = {
             **alarms.silent(self.bank.replica(twin), now), **alarms.diverged(pace.surprises),
             **alarms.behind(last.known_at if last else now, now),
         }  # fmt: skip
-        if read and not found:
+        moved = bool(read or gauged)
+        if moved and not found:
             self._foresee(twin, pace, now, told)
         elif told:
             self.bank.append(told)
         changed = self._watch(twin, pace, found)
-        if read and not found:
+        if moved and not found:
             changed |= self._sense(twin, pace, now)
             self._advise(twin, now)
             self._judge(twin, pace, now)
         return bool(fresh) or changed
+
+    def _gauged(self, twin: str, now: Time) -> list[Draft]:
+        """Return what the gauges of a twin folded from events show, if it is time to write that down."""
+        return self._gauges.drafts(twin, now) if self._gauges.due(twin, now) else []
 
     def _pace(self, twin: str) -> Pace:
         with self._lock:
@@ -94,6 +104,7 @@ class Attendant:
         """Forget what is remembered of a twin between turns."""
         with self._lock:
             self._paces.pop(twin, None)
+            self._gauges.forget(twin)
 
     def _rebuilt(self, twin: str) -> Pace:
         pace = Pace()
@@ -113,13 +124,14 @@ class Attendant:
     def _moving(self, twin: str, fresh: Sequence[Fact]) -> list[Fact]:
         """Return, each once, the facts that move the belief."""
         twin_type = self.bank.type_of(twin)
-        sensed = getattr(twin_type.dynamics, "sensors", twin_type.signals)
+        sensed = () if twin_type.eventful else getattr(twin_type.dynamics, "sensors", twin_type.signals)
         moves = {fact.seq: fact for fact in fresh if fact.kind in FOLDED}
         names = {*sensed, *twin_type.levers, EVENTS}
         return [fact for _, fact in sorted(moves.items()) if str(fact.body["name"]) in names]
 
     def _outcomes(self, twin: str, pace: Pace, read: Sequence[Fact]) -> list[Draft]:
-        found = [self._outcome(twin, pace, fact) for fact in read if fact.kind == "observed/1"]
+        said = {fact.seq: fact for fact in read if fact.kind == "observed/1"}
+        found = [self._outcome(twin, pace, fact) for _, fact in sorted(said.items())]
         return [draft for draft in found if draft is not None]
 
     def _outcome(self, twin: str, pace: Pace, fact: Fact) -> Draft | None:

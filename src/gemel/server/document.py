@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from gemel.server.door import OPEN
 from gemel.server.errors import MEDIA
-from gemel.server.events import CloudEvent, Data
+from gemel.server.events import CloudEvent, Data, Happened
 from gemel.server.schema import Problem
 
 ABOUT = """Live digital twins. Every answer passes the gate: it shows what the asker's grants open, and no more.
@@ -75,7 +75,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     held = whole.setdefault("components", {})
     for name in ("HTTPValidationError", "ValidationError"):
         held.setdefault("schemas", {}).pop(name, None)
-    for model in (Problem, CloudEvent, Data):
+    for model in (Problem, CloudEvent, Data, Happened):
         held["schemas"][model.__name__] = _own(model)
     held["securitySchemes"], held["headers"] = SCHEMES, HEADERS
     held["responses"] = {f"Problem{status}": _problem(status) for status in WHY}

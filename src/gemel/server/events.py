@@ -19,12 +19,11 @@ from gemel.server.desk import ANY, At, By, Desk
 from gemel.server.door import still
 from gemel.server.errors import Turned
 from gemel.server.facts import may_read
-from gemel.streams import Item, Place, checked
+from gemel.streams import Item, Place, checked, happened
 
 ONE, MANY = "application/cloudevents+json", "application/cloudevents-batch+json"
 STREAM = "text/event-stream"
 TYPE = "gemel.{}.v{}"
-IN = {"gemel.observed.v1", "gemel.acted.v1"}
 MOST, LOOK = 1000, 500
 QUIET_S = 15.0
 """Seconds after which a stream says that it still lives."""
@@ -42,18 +41,30 @@ class Data(BaseModel):
     unit: str
 
 
+class Happened(BaseModel):
+    """What happened to one case: see `gemel.dynamics.PHASES`; `down` and `up` of a resource name no case."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    phase: str = Field(min_length=1)
+    case: str = ""
+    activity: str = ""
+    resource: str = ""
+    attributes: dict[str, str | float] = Field(default_factory=dict)
+
+
 class CloudEvent(BaseModel):
-    """A reading or dose in a CloudEvents envelope: `subject` is the twin, `source` and `id` together its identity."""
+    """A reading, dose or event of a case in a CloudEvents envelope: `subject` is the twin, `source` and `id` its identity."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     specversion: Literal["1.0"]
     id: str = Field(min_length=1, max_length=500)
     source: str = Field(min_length=1, max_length=500)
-    type: Literal["gemel.observed.v1", "gemel.acted.v1"]
+    type: Literal["gemel.observed.v1", "gemel.acted.v1", "gemel.happened.v1"]
     subject: str = Field(min_length=1, max_length=200)
     time: str
-    data: Data
+    data: Data | Happened
 
 
 class EventOut(BaseModel):
@@ -85,7 +96,9 @@ _IN_BODIES = {
             "items": {"$ref": "#/components/schemas/CloudEvent"},
         }
     },
-    "application/json": {"schema": {"$ref": "#/components/schemas/Data"}},
+    "application/json": {
+        "schema": {"anyOf": [{"$ref": "#/components/schemas/Data"}, {"$ref": "#/components/schemas/Happened"}]}
+    },
 }
 
 
@@ -94,7 +107,7 @@ _IN_BODIES = {
 
 @routes.post("/api/events", openapi_extra={"requestBody": {"required": True, "content": _IN_BODIES}})
 async def take(asked: Request, desk: At, asker: By) -> feed.Recorded:
-    """Write readings and doses that come as CloudEvents: one (structured or binary mode) or a batch, all or none."""
+    """Write readings, doses and events of cases, as CloudEvents: one (structured or binary) or a batch, all or none."""
     events = _read(asked.headers, await asked.body())
     new, known = await asyncio.to_thread(_write, desk, asker, events)
     return feed.Recorded(new=new, known=known)
@@ -150,7 +163,12 @@ def _write(desk: Desk, asker: Asker, events: Sequence[CloudEvent]) -> tuple[int,
 
 def _item(row: int, event: CloudEvent) -> Item:
     data, at = event.data, time_of(event.time, what=f"{row}.time")
-    return Item(data.name, data.value, data.unit, at, f"{event.source} {event.id}", Place("events", row + 1))
+    named, place = f"{event.source} {event.id}", Place("events", row + 1)
+    if isinstance(data, Happened) != (event.type == "gemel.happened.v1"):
+        raise place.at("data").bad(f"is not what {event.type} tells")
+    if isinstance(data, Happened):
+        return happened(data.model_dump(), at, named, place)
+    return Item(data.name, data.value, data.unit, at, named, place)
 
 
 # out

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from gemel.bank import Followed
+from gemel.dynamics import bits
 from gemel.server.schema import Instant, Model
 
 MOST = 10_000
@@ -68,6 +69,7 @@ def belief_view(followed: Followed) -> BeliefView:
     whole = hashlib.sha256(str(followed.at).encode())
     for name, value in values.items():
         whole.update(f"{name} {value.dtype} {value.shape}".encode())
-        whole.update(value.tobytes())
-    mean = {name: float(value.mean()) for name, value in values.items() if np.isfinite(value).all()}
+        whole.update(bits(value))
+    numbers = {name: value for name, value in values.items() if value.dtype != object}
+    mean = {name: float(value.mean()) for name, value in numbers.items() if np.isfinite(value).all()}
     return BeliefView(at=followed.at, digest=whole.hexdigest(), mean=mean)

@@ -10,11 +10,13 @@ from gemel.streams.contract import Sink as Sink
 from gemel.streams.contract import Source as Source
 from gemel.streams.contract import Watched as Watched
 from gemel.streams.contract import key_of as key_of
+from gemel.streams.contract import told as told
 from gemel.streams.contract import withdraws as withdraws
 from gemel.streams.csv_table import CsvMap as CsvMap
 from gemel.streams.csv_table import csv as csv
 from gemel.streams.csv_table import csv_by as csv_by
 from gemel.streams.csv_table import read_map as read_map
+from gemel.streams.happening import happened as happened
 from gemel.streams.mqtt_live import mqtt as mqtt
 from gemel.streams.mqtt_live import mqtt_sink as mqtt_sink
 from gemel.streams.nightscout_json import nightscout as nightscout

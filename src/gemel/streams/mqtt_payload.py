@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from gemel.errors import BadInput
 from gemel.streams.clock import LocalClock, moment, plausible
 from gemel.streams.contract import Item, Place
+from gemel.streams.happening import happened, tells
 from gemel.streams.reading import number
 
 LARGEST = 65_536
@@ -18,15 +19,19 @@ def item_of(payload: bytes, topic: str) -> Item:
     """Return the item in a payload.
 
     `name` and `unit` are texts, `value` a number, `at` milliseconds since 1970 or ISO 8601 with an offset; `id` (text)
-    names the record, `retracted` (true) takes it back. Other members are ignored. The place of an item is its topic.
+    names the record, `retracted` (true) takes it back. With a `phase` it is an event
+    of a case (`happening`). Other members are ignored. The place of an item is its topic.
     """
     by = Place(topic)
     content = _object(payload, by)
-    at, value = content.get("at"), number(content.get("value"), by.at("value"))
-    if value is None or isinstance(content.get("value"), str):
-        raise by.at("value").bad("is missing, or not a number")
+    at = content.get("at")
     when = moment(at, by.at("at"), LocalClock(None)) if isinstance(at, str) else _ms(at, by.at("at"))
     named = _text(content, "id", by) if content.get("id") is not None else None
+    if tells(content):
+        return happened(content, when, named, by)
+    value = number(content.get("value"), by.at("value"))
+    if value is None or isinstance(content.get("value"), str):
+        raise by.at("value").bad("is missing, or not a number")
     retracted = content.get("retracted", False)
     if not isinstance(retracted, bool):
         raise by.at("retracted").bad("is neither true nor false")
