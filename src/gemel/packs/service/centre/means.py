@@ -1,0 +1,41 @@
+"""What the manager of the contact centre can do about a queue that is coming: the candidates that forks try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gemel.facts import Time
+from gemel.packs.service.actions import Action
+from gemel.packs.service.advise import Felt
+from gemel.packs.service.centre.network import SITES
+
+Acts = tuple[Action, ...]
+
+
+def candidates(
+    usual: Felt, now: Time, standing: Sequence[Action], *, called_in: Mapping[str, int], most: int = 3
+) -> list[Acts]:
+    """Return what may help the sites where promises will be broken: people from the other, stand-by, call-backs, overflow."""
+    found: list[Acts] = []
+    for site in SITES:
+        if trouble(usual, site) >= 0.7:
+            found += _for(site, now, standing, most - called_in.get(site, 0))
+    return found
+
+
+def trouble(usual: Felt, site: str) -> float:
+    """Return how many promises are expected to be broken at a site."""
+    here = [k for k, name in enumerate(usual.classes) if name.endswith(f".{site}")]
+    return float(usual.breaches[:, here].sum(1).mean())
+
+
+def _for(site: str, now: Time, standing: Sequence[Action], left: int) -> list[Acts]:
+    other = next(s for s in SITES if s != site)
+    back = Action("call back", f"way.{site}>later.{site}", 0.35, now)
+    move = [Action("move", f"agents.{other}>agents.{site}", float(n), now) for n in (1, 2, 3)]
+    add = [Action("add", f"agents.{site}", float(n), now, 5400.0) for n in (1, 2, 3) if n <= left]
+    away = [Action("reroute", f"way.{site}>call.{other}", share, now, 1800.0) for share in (0.2, 0.4)]
+    singles = [*move, *add, *away, back]
+    new = [a for a in singles if not any(b.kind == a.kind and b.target == a.target and b.until > now for b in standing)]
+    pairs = [(back, a) for a in new if back in new and a.kind in ("move", "add") and a.amount >= 2]
+    return [*((action,) for action in new), *pairs]
