@@ -597,6 +597,7 @@ def test_no_read_of_a_twin_or_a_kind_walks_the_table(thread: PostgresThread, kno
     list(thread.read("twin 3", reverse=True, limit=1))
     list(thread.read(kinds=["acted/1"], known_by=3))
     assert len(thread.bodies(Value, "twin 3", "observed/1")) == 100
+    assert len(thread.bodies(Value, "twin 3", "observed/1", after_seq=2_900, true_from=0)) == 3
     thread.twins()
 
     assert len(plans) > 10
