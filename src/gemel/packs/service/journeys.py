@@ -50,7 +50,7 @@ class Journeys:
         for phase in PHASES:
             names = [point.name for point in self.touchpoints if point.phase == phase]
             lines.append(f"{phase}: {', '.join(names) or 'nothing'}")
-        return "\n".join([*lines, *(f"{pain.rank}. {pain.text}" for pain in self.pains)])
+        return "\n".join([*lines, *(f"{pain.rank}. {pain.text}" for pain in self.pains[:10])])
 
 
 def journeys(

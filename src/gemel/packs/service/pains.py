@@ -13,7 +13,7 @@ from gemel.facts import HOUR, SECOND
 from gemel.packs.service.estimate import LEVEL, Estimate, blocks, interval, redrawn
 from gemel.packs.service.experience import numbers
 from gemel.packs.service.log import Log
-from gemel.packs.service.touchpoints import Delays, Promise, Touchpoint, span
+from gemel.packs.service.touchpoints import STEP, Delays, Promise, Touchpoint, span
 
 
 @dataclass(frozen=True)
@@ -126,11 +126,16 @@ def _sentence(
     point: Touchpoint, customers: Estimate, over: Estimate, score: Estimate, share: float, felt: Mapping[str, Estimate]
 ) -> str:
     than = "promised" if point.told else "usual there"
-    worth = f"{score.value:,.3g} {score.unit} ({score.low:,.3g} to {score.high:,.3g})"
-    what = " of waiting beyond that" if score.unit == "h" else ""
+    worth = f"{_much(score.value)} {score.unit} ({_much(score.low)} to {_much(score.high)})"
+    waited, wait = ("waited", "waiting") if point.measured != STEP else ("were there", "waiting and work")
+    what = f" of {wait} beyond that" if score.unit == "h" else ""
     text = (
-        f"{point.name}: {customers.value:,.0f} of {point.customers:,} customers waited longer than {than} "
+        f"{point.name}: {customers.value:,.0f} of {point.customers:,} customers {waited} longer than {than} "
         f"({span(point.promised)}), by {span(over.value)} on average; that is {worth}{what}, {share:.0%} of all"
     )
     clear = [one for one in felt.values() if np.isfinite(one.low) and not one.holds(0.0)]
     return "; ".join([text, *(f"{one.name} is {one.value:+.2g} where that happens" for one in clear)])
+
+
+def _much(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
