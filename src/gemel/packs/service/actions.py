@@ -9,7 +9,7 @@ from typing import Any
 
 from gemel.dynamics import Dose
 from gemel.errors import BadInput, unknown
-from gemel.facts import SECOND, Time
+from gemel.facts import DAY, SECOND, Time
 from gemel.intervention import Intervention
 from gemel.process.engine import Control
 from gemel.twintype import Autonomy
@@ -187,3 +187,13 @@ def intervention(actions: Sequence[Action], since: Time, standing: Sequence[Acti
     told = controls([*standing, *actions], since)
     doses = tuple(Dose(f"{control.kind}.{control.target}", control.value, control.at) for control in told)
     return Intervention("; ".join(str(action) for action in actions), doses)
+
+
+def called_in(done: Sequence[Action], now: Time) -> dict[str, int]:
+    """Return how many were called in today, by the last part of their pool's name."""
+    found: dict[str, int] = {}
+    for action in done:
+        if action.kind == "add" and action.at // DAY == now // DAY:
+            place = action.target.rpartition(".")[2]
+            found[place] = found.get(place, 0) + round(action.amount)
+    return found

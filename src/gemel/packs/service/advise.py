@@ -82,10 +82,8 @@ def felt(run: Run, view: View) -> Felt:
     kept = np.isfinite(broken)
     index = np.asarray(visits["member"])[kept] * len(classes) + who[kept]
     shape, size = (members, len(classes)), members * len(classes)
-    sums = [
-        np.bincount(index, weights, size).reshape(shape)
-        for weights in (broken[kept], waited[kept], np.ones(kept.sum()))
-    ]
+    totals = [broken[kept], waited[kept], np.ones(int(kept.sum()))]
+    breaches, seconds, count = (np.bincount(index, weights, size).reshape(shape) for weights in totals)
     soon = kept & (np.asarray(visits["ready"]) >= 0) & (np.asarray(visits["ready"]) < view.horizon / SECOND / 4)
     place = np.asarray(visits["station"])
     told = {station.name: waited[soon & (place == k)] for k, station in enumerate(network.stations)}
@@ -94,14 +92,13 @@ def felt(run: Run, view: View) -> Felt:
 
 def _waits(run: Run, view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return seconds waited (n,), whether that broke a promise (n,), NaN where none was made, and the class (n,)."""
-    visits, cases = run.visits, run.cases
+    visits = run.visits
     groups = np.asarray(visits["customers"])
     ready, started, ended = (np.asarray(visits[name], float) for name in ("ready", "started", "ended"))
     over = np.where(np.isfinite(started), started, np.where(np.isfinite(ended), ended, view.horizon / SECOND))
     waited = np.maximum(over - ready, 0.0)
     promise = _promises(view)[np.asarray(visits["node"]), groups]
     broken = np.where(np.isfinite(promise), (waited > promise).astype(float), np.nan)
-    del cases
     return waited, broken, groups
 
 

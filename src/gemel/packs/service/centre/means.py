@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from gemel.facts import Time
-from gemel.packs.service.actions import Action
+from gemel.packs.service.actions import Action, called_in
 from gemel.packs.service.advise import Felt
 from gemel.packs.service.centre.network import SITES
 
@@ -13,13 +13,13 @@ Acts = tuple[Action, ...]
 
 
 def candidates(
-    usual: Felt, now: Time, standing: Sequence[Action], *, called_in: Mapping[str, int], most: int = 3
+    usual: Felt, now: Time, done: Sequence[Action], *, most: int = 3, trouble_from: float = 0.7
 ) -> list[Acts]:
     """Return what may help the sites where promises will be broken: people from the other, stand-by, call-backs, overflow."""
     found: list[Acts] = []
     for site in SITES:
-        if trouble(usual, site) >= 0.7:
-            found += _for(site, now, standing, most - called_in.get(site, 0))
+        if trouble(usual, site) >= trouble_from:
+            found += _for(site, now, done, most - called_in(done, now).get(site, 0))
     return found
 
 

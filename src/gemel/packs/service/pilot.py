@@ -1,0 +1,132 @@
+"""Pilot: the twin's own loop over a live service: events in, forks from the present, a choice, an act, and its record.
+
+A share of blocks of time is held out at random: nothing is done in them, and nothing done before reaches into them, so that
+what the twin's acts prevent can be told from the others (a switchback; Bojinov, Simchi-Levi & Zhao, 10.1287/mnsc.2022.4583).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from gemel.dynamics import Event, Seed
+from gemel.facts import HOUR, MINUTE, SECOND, Time
+from gemel.packs.service.actions import Action, controls
+from gemel.packs.service.advise import Extra, Felt, Promised, View, advise, fork, trusted
+from gemel.packs.service.follow import Follower, scales
+from gemel.packs.service.guards import Approve, Decided, Rules, decide
+from gemel.process.network import Network
+
+
+class Live(Protocol):
+    """A service that can be followed and acted on."""
+
+    def until(self, time: Time) -> list[Event]:
+        """Let time pass and return what was told meanwhile."""
+        ...
+
+    def gauges(self) -> Mapping[str, float]:
+        """Return what can be read of it now."""
+        ...
+
+    def act(self, action: Action) -> None:
+        """Do something from now on."""
+        ...
+
+
+Candidates = Callable[[Felt, Time, Sequence[Action]], Sequence[Sequence[Action]]]
+"""From what is coming, the moment and all that was done so far to what could be tried."""
+
+
+@dataclass
+class Pilot:
+    """A twin that follows one service; `step` may act, and `decided` holds what was chosen of what, and why."""
+
+    network: Network
+    promised: Promised
+    candidates: Candidates
+    rules: Rules = field(default_factory=Rules)
+    worth: float = 8.0
+    """Money that a kept promise is worth."""
+    members: int = 64
+    block: Time = 2 * HOUR
+    every: Time = 10 * MINUTE
+    seed: Seed = 0
+    approve: Approve = lambda proposal: False
+    done: list[Action] = field(default_factory=list)
+    decided: list[Decided] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.follower = Follower(self.network)
+
+    def watch(self, live: Live, now: Time) -> None:
+        """Let the service go on until *now* and take in what is told."""
+        self.follower.take(live.until(now))
+        self.follower.settle(now, live.gauges())
+
+    def step(self, live: Live, now: Time) -> Decided | None:
+        """Look ahead from *now*, and do what is worth it; nothing where no promise is at risk."""
+        view = self.view(live, now)
+        usual = fork(view)
+        options = self.candidates(usual, now, self.done)
+        held = self.held_out(now)
+        if not held:
+            self._tell(live, usual, now)
+        if not options:
+            return None
+        ranked = advise(view, options, worth=self.worth, usual=usual)
+        rng = np.random.default_rng([self.seed, now // MINUTE])
+        found = decide(ranked, self.rules, self.done, now, rng, approve=self.approve, hold=held)
+        self.decided.append(found)
+        for action in found.chosen.actions if found.chosen else ():
+            self._do(live, action)
+        return found
+
+    def view(self, live: Live, now: Time) -> View:
+        """Return what the forks start from."""
+        standing = tuple(action for action in self.done if action.until > now)
+        rng = np.random.default_rng([self.seed, now // MINUTE, 1])
+        return View(
+            self.network, self.follower.present(now), self.promised, scales(self.follower, now, self.members, rng),
+            standing, self._missing(live, now, standing), members=self.members, seed=int(now // MINUTE) + self.seed,
+        )  # fmt: skip
+
+    def held_out(self, now: Time) -> bool:
+        """Return whether nothing is done in the block of *now*; drawn once for each."""
+        return bool(np.random.default_rng([self.seed, now // self.block, 2]).random() < self.rules.holdout)
+
+    def _do(self, live: Live, action: Action) -> None:
+        """Act, but never into a block that is held out."""
+        block = (action.at // self.block + 1) * self.block
+        while block < action.until:
+            if self.held_out(block):
+                action = replace(action, hold=max((block - action.works) / SECOND, 1.0))
+                break
+            block += self.block
+        self.done.append(action)
+        live.act(action)
+
+    def _tell(self, live: Live, usual: Felt, now: Time) -> None:
+        for station in usual.soon:
+            wait = trusted(usual, station)
+            if wait is not None and wait >= 60 and self._tells(station):
+                live.act(Action("tell", station, wait, now, self.every / SECOND))
+
+    def _tells(self, station: str) -> bool:
+        return bool(self.network.station(station).patience)
+
+    def _missing(self, live: Live, now: Time, standing: Sequence[Action]) -> tuple[Extra, ...]:
+        """Return who is there beyond, or short of, the rota and what was done: taken to go on for three quarters of an hour."""
+        changed = {c.target: c.value for c in controls(standing, now) if c.kind == "staff" and c.at <= now}
+        found = []
+        for name, here in live.gauges().items():
+            if not name.startswith("here.pool."):
+                continue
+            pool = name.removeprefix("here.pool.")
+            planned = float(self.network.pool(pool).calendar.steps(now, now + 1)[1][0])
+            short = here - planned - changed.get(pool, 0.0)
+            found += [("staff", pool, now, now + 45 * MINUTE, short)] if short else []
+        return tuple(found)
