@@ -103,11 +103,27 @@ def _retyped(fact: Fact) -> str:
     return f"Retyped from {_version(fact.body['from'])} to {_version(fact.body['to'])}{_because(fact)}"
 
 
+def _happened(fact: Fact, _: TwinType) -> str:
+    body = fact.body
+    by = f" by {body['resource']}" if body["resource"] else ""
+    what = f" {body['activity']}" if body["activity"] else ""
+    return f"{body['case'] or body['name']}:{what} {body['phase']}{by}"
+
+
+def _chosen(fact: Fact, _: TwinType) -> str:
+    chosen = fact.body["chosen"]
+    what = chosen["title"] if isinstance(chosen, Mapping) else chosen or "nothing"
+    by = "chance" if fact.body["held_out"] else fact.by
+    return f"{by} chose {what} of {len(fact.body['options'])}, which had a chance of {fact.body['propensity']:.0%}"
+
+
 _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "observed/1": _read,
     "acted/1": _read,
+    "happened/1": _happened,
     "retracted/1": _retracted,
     "forecast/1": _forecast,
+    "chosen/1": _chosen,
     "proposed/1": _proposed,
     "decided/1": _decided,
     "sent/1": lambda fact, _: f"Sent to {fact.body['sink']}",

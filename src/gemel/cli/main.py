@@ -18,6 +18,7 @@ from gemel.cli import (
     keeping,
     policies,
     proofs,
+    remembering,
     searching,
     seeing,
     serving,
@@ -36,7 +37,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 PANELS = {
-    "Records and forecasts": (data, seeing, aggregates, trying),
+    "Records and forecasts": (data, seeing, aggregates, trying, remembering),
     "Versions": (versions,),
     "Consent": (consenting, policies),
     "The subject's side": (subject, erasing),

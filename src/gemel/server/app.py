@@ -19,7 +19,20 @@ from fastapi.telemetry import TelemetryConfig
 from gemel.bank import Bank
 from gemel.errors import NotFound
 from gemel.loop import Loop
-from gemel.server import cohorts, deciding, document, errors, events, feeding, live, login, looking, search, tokens
+from gemel.server import (
+    cohorts,
+    deciding,
+    document,
+    errors,
+    events,
+    feeding,
+    live,
+    login,
+    looking,
+    remembering,
+    search,
+    tokens,
+)
 from gemel.server.asker import Entry
 from gemel.server.desk import Desk
 from gemel.server.door import Door
@@ -100,7 +113,7 @@ def create_app(bank: Bank, loop: Loop, access: Access, *, speed: float = 1.0, co
     app.add_middleware(Counted, figures=desk.figures)
     app.add_middleware(Traced, tracer=desk.tracer)
     errors.install(app)
-    for noun in (looking, deciding, feeding, events, login, tokens, search, cohorts, live):
+    for noun in (looking, deciding, remembering, feeding, events, login, tokens, search, cohorts, live):
         app.include_router(noun.routes)
     _figures(app, desk)
     document.install(app)

@@ -35,9 +35,10 @@ class Choice:
 
     def body(self) -> dict[str, Any]:
         """Return the body of a fact `chosen/1`; add the situation's gauges under `situation` for the memory."""
+        options = [{"title": name, "score": score, "chance": self.chances[name]} for name, score in self.scores.items()]
         return {
-            "action": self.action, "propensity": self.propensity, "chances": dict(self.chances),
-            "scores": dict(self.scores), "held_out": self.held_out, "key": self.key,
+            "chosen": self.action, "propensity": self.propensity, "options": options, "held_out": self.held_out,
+            "key": self.key,
         }  # fmt: skip
 
 
