@@ -10,6 +10,7 @@ import typer
 
 from gemel.cli import (
     aggregates,
+    assessing,
     bundles,
     cohorts,
     consenting,
@@ -42,6 +43,7 @@ PANELS = {
     "Consent": (consenting, policies),
     "The subject's side": (subject, erasing),
     "Many twins": (searching, cohorts),
+    "Services": (assessing,),
     "Proof, exchange and keeping": (proofs, bundles, keeping, threads),
     "Server": (serving, tokens),
 }

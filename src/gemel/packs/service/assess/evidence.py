@@ -1,0 +1,122 @@
+"""Evidence: all that an assessment takes from a log, in one piece, and what could not be had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from gemel.errors import BadInput, unknown
+from gemel.facts import Time, iso
+from gemel.packs.service.assess.columns import Check, Cost, Field, checks_of, costs_of, felt_of, fields_of
+from gemel.packs.service.assess.foresight import Foresight, Tell, foresight_of
+from gemel.packs.service.assess.kpis import Half, Kpi, Trial, halves_of, kpis_of, trials_of
+from gemel.packs.service.assess.pains import WHOLE, Opportunity, Pain, opportunities_of, pains_of
+from gemel.packs.service.assess.paths import Paths, paths_of
+from gemel.packs.service.assess.rows import Rows, Unknown, rows_of
+from gemel.packs.service.assess.stations import Spread, Station, Worker, spread_of, stations_of, workers_of
+from gemel.packs.service.log import Log
+from gemel.packs.service.logs import Repair
+
+STAGES = 6
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the log holds; `measured` says what is known of waiting: the wait, or wait and work together."""
+
+    cases: int
+    activities: int
+    kinds: int
+    resources: int
+    first: Time
+    last: Time
+    visit: Spread
+    waited: float | None
+    worked: float | None
+    measured: str
+    zone: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the log tells; `Unknown` where it does not tell, with the reason."""
+
+    overview: Overview
+    promises: Mapping[str, float]
+    hour_cost: float | None
+    paths: Paths
+    stations: tuple[Station, ...]
+    workers: tuple[Worker, ...]
+    pains: tuple[Pain, ...]
+    opportunities: tuple[Opportunity, ...]
+    foresight: Foresight | Unknown
+    cost: Cost | None
+    fields: tuple[Field, ...]
+    checks: tuple[Check, ...]
+    repairs: tuple[Repair, ...]
+    felt: tuple[str, ...]
+    kpis: tuple[Kpi, ...]
+    trials: tuple[Trial, ...]
+    halves: tuple[Half, ...]
+
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        found = asdict(self)
+        found["overview"] |= {"first": iso(self.overview.first), "last": iso(self.overview.last)}
+        return found
+
+
+def quiet(what: str, done: int, whole: int) -> None:
+    """Tell nobody how far the work is."""
+
+
+def evidence_of(
+    log: Log, promises: Mapping[str, float] | None = None, *, hour_cost: float | None = None, zone: str | None = None,
+    repairs: Sequence[Repair] = (), tell: Tell = quiet,
+) -> Evidence:  # fmt: skip
+    """Return what the log tells; *promises* are seconds by activity, or `*` for the whole visit; local times are of *zone*."""
+    if not len(log):
+        raise BadInput("the log holds no activity: there is nothing to assess")
+    told, local = _checked(log, promises or {}), zone or log.zone
+    tell("reading times", 0, STAGES)
+    rows = rows_of(log)
+    tell("reading times", 1, STAGES)
+    stations = stations_of(rows, told, local)
+    tell("reading times", 2, STAGES)
+    paths, workers, priced = paths_of(rows), workers_of(rows, local), costs_of(log)
+    tell("reading times", 4, STAGES)
+    each, cost = priced or (None, None)
+    pains = pains_of(rows, stations, told, hour_cost, each)
+    tell("reading times", STAGES, STAGES)
+    foresight = foresight_of(rows, told.get(WHOLE), local, tell)
+    return Evidence(
+        _overview(rows, local), told, hour_cost, paths, stations, workers, pains, opportunities_of(rows, pains, stations),
+        foresight, cost, fields_of(log), checks_of(log), tuple(repairs), felt_of(log), kpis_of(rows, told, each, foresight),
+        trials_of(rows, float(np.mean(rows.visit > _limit(rows, foresight)))), halves_of(rows),
+    )  # fmt: skip
+
+
+def _checked(log: Log, promises: Mapping[str, float]) -> Mapping[str, float]:
+    for name in promises:
+        if name != WHOLE and name not in log.activity.names:
+            raise unknown("station", name, [*log.activity.names, WHOLE])
+    return promises
+
+
+def _limit(rows: Rows, foresight: Foresight | Unknown) -> float:
+    """Return from which length on (s) a visit is long."""
+    return foresight.limit if isinstance(foresight, Foresight) else float(np.quantile(rows.visit, 0.8))
+
+
+def _overview(rows: Rows, zone: str) -> Overview:
+    log, visit = rows.log, spread_of(rows.visit)
+    assert visit is not None, "a log with rows has visits"
+    timed = log.timed
+    return Overview(
+        len(log.cases), len(log), len(log.activity.names), len(log.resource.names), int(log.first.min()),
+        round(float(rows.left.max()) * 1000), visit, float(np.nansum(rows.wait)) if timed else None,
+        float(np.nansum(rows.work)) if timed else None, rows.measure[0], zone,
+    )  # fmt: skip
