@@ -12,6 +12,7 @@ from gemel.cli import (
     aggregates,
     assessing,
     bundles,
+    codesigning,
     cohorts,
     consenting,
     data,
@@ -43,7 +44,7 @@ PANELS = {
     "Consent": (consenting, policies),
     "The subject's side": (subject, erasing),
     "Many twins": (searching, cohorts),
-    "Services": (assessing,),
+    "Services": (assessing, codesigning),
     "Proof, exchange and keeping": (proofs, bundles, keeping, threads),
     "Server": (serving, tokens),
 }
