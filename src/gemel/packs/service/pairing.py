@@ -47,7 +47,7 @@ def pairs(group: np.ndarray, instanced: np.ndarray, phase: np.ndarray, at: np.nd
     return Pairs(*found)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _pairs(order, group, instanced, phase, at, resource):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
     n = len(order)
     row = np.full(n, NONE, np.int64)
@@ -78,11 +78,12 @@ def _pairs(order, group, instanced, phase, at, resource):  # type: ignore[no-unt
         elif kind in (PAUSED, RESUMED):
             place = -1
             for i in range(works):
-                if (since[working[i]] >= 0) == (kind == RESUMED):
-                    if place < 0 or resource[started[working[i]]] == resource[event]:
-                        place = i
-                        if resource[started[working[i]]] == resource[event]:
-                            break
+                if (since[working[i]] >= 0) != (kind == RESUMED):
+                    continue
+                place = i if place < 0 else place
+                if resource[started[working[i]]] == resource[event]:
+                    place = i
+                    break
             if place < 0:
                 row[event] = LOOSE
                 continue

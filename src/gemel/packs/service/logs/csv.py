@@ -33,6 +33,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Names that columns usually bear, without case, spaces and signs."""
 
+_SAID = (*USUAL, "about", "encoding", "delimiter")
 _DELIMITERS = (",", ";", "\t", "|")
 _TIMES = ("queued", "start", "end", "time")
 _NAMED = ("case", "activity", "resource", "instance", "phase")
@@ -58,8 +59,8 @@ class _Map:
 
     def __init__(self, said: Mapping[str, Any], file: str) -> None:
         for name in said:
-            if name not in (*USUAL, "about", "encoding", "delimiter"):
-                raise BadInput(unknown("column", name, (*USUAL, "about", "encoding", "delimiter")).problem, file=file, field="map")  # fmt: skip
+            if name not in _SAID:
+                raise BadInput(unknown("column", name, _SAID).problem, file=file, field="map")
         self.columns = {name: str(said[name]) for name in USUAL if name in said}
         self.about: tuple[str, ...] = tuple(said.get("about", ()))
         self.encoding, self.delimiter = said.get("encoding"), said.get("delimiter")
@@ -88,14 +89,15 @@ class _Table:
 
 def _rows(path: Path, told: _Map, repairs: Repairs, tell: Tell) -> _Table:
     text = _clean(lines(path, told.encoding, tell), repairs)
-    first = next((line for line in text if line.strip()), "")
+    top, first = next(((row, line) for row, line in enumerate(text, 1) if line.strip()), (1, ""))
     delimiter = told.delimiter or max(_DELIMITERS, key=first.count)
     header = [cell.strip() for cell in next(text_table.reader([first], delimiter=delimiter), [])]
     columns = _found(header, told, str(path))
-    table = _Table(columns, {n: Words() for n in _NAMED if n in columns}, *({n: array("q") for n in _TIMES if n in columns} for _ in range(2)), {}, array("q"))  # fmt: skip
-    used = set(columns.values())
-    table.others = {name: Words() for name in header if name and name not in used}
-    _fill(table, header, text_table.reader(text, delimiter=delimiter, strict=True), str(path), repairs)
+    at, offset = ({name: array("q") for name in _TIMES if name in columns} for _ in range(2))
+    others = {name: Words() for name in header if name and name not in columns.values()}
+    named = {name: Words() for name in _NAMED if name in columns}
+    table = _Table(columns, named, at, offset, others, array("q"))
+    _fill(table, header, text_table.reader(text, delimiter=delimiter, strict=True), str(path), top)
     return table
 
 
@@ -127,23 +129,23 @@ def _needed(found: dict[str, str], header: Sequence[str], file: str) -> dict[str
         found = {name: column for name, column in found.items() if name not in ("time", "phase")}
     for name in ("case", "activity"):
         if name not in found:
-            possible = f"this table has {', '.join(header) or 'none'}"[:400]
-            raise BadInput(f"no column for the {name}: say map={{{name!r}: …}}; {possible}", file=file, row=1, field=name)  # fmt: skip
+            problem = f"no column for the {name}: say map={{{name!r}: …}}; this table has {', '.join(header) or 'none'}"
+            raise BadInput(problem[:500], file=file, row=1, field=name)
     if not {"start", "end", "time"} & set(found):
-        possible = f"this table has {', '.join(header)}"[:400]
-        raise BadInput(f"no column for a time: say map={{'end': …}}; {possible}", file=file, row=1, field="time")
+        problem = f"no column for a time: say map={{'end': …}}; this table has {', '.join(header)}"
+        raise BadInput(problem[:500], file=file, row=1, field="time")
     return found
 
 
-def _fill(table: _Table, header: Sequence[str], reader: Any, file: str, repairs: Repairs) -> None:
+def _fill(table: _Table, header: Sequence[str], reader: Any, file: str, top: int) -> None:
     place = {name: i for i, name in enumerate(header)}
     names = [(words.add, place[table.columns[name]]) for name, words in table.names.items()]
     others = [(words.add, place[name]) for name, words in table.others.items()]
     times = [(table.at[name].append, table.offset[name].append, place[table.columns[name]]) for name in table.at]
-    width, row = len(header), 1
+    width, row = len(header), top
     try:
         for cells in reader:
-            row = reader.line_num + 1
+            row = reader.line_num + top
             if len(cells) != width:
                 if not any(cell.strip() for cell in cells):
                     continue
@@ -160,9 +162,9 @@ def _fill(table: _Table, header: Sequence[str], reader: Any, file: str, repairs:
                 at(ms)
                 offset(minutes)
     except text_table.Error as error:
-        raise BadInput(f"is not a table: {error}", file=file, row=row + 1) from None
+        raise BadInput(f"is not a table: {error}", file=file, row=reader.line_num + top) from None
     if not len(table.line):
-        raise BadInput("has a header and no rows", file=file, row=1)
+        raise BadInput("has a header and no rows", file=file, row=top)
 
 
 def _settled(table: _Table, zone: str | None, repairs: Repairs) -> tuple[dict[str, np.ndarray], str]:
@@ -243,6 +245,13 @@ def _long(table: _Table, told: _Map, zone: str | None, repairs: Repairs) -> Log:
     case = table.word("case")
     attributes, about = _parted(table, told, case)
     phase = phases_of(table.word("phase"), line, repairs)
+    if repairs.own_words:
+        attributes[table.columns["phase"]] = table.word("phase")
+    lost = np.flatnonzero(at["time"] == MISSING)
+    if len(lost):
+        field = table.columns["time"]
+        repairs.dropped("an event without a time", len(lost), int(line[lost[0]]), len(line), field)
     case = Names(np.where(at["time"] == MISSING, -1, case.codes).astype(np.int32), case.names)
-    events = Events(case, table.word("activity"), table.word("resource"), table.word("instance"), phase, at["time"], line, attributes, about)  # fmt: skip
+    activity, resource, instance = (table.word(name) for name in ("activity", "resource", "instance"))
+    events = Events(case, activity, resource, instance, phase, at["time"], line, attributes, about)
     return log_of(events, local, repairs)

@@ -19,7 +19,8 @@ PHASE_OF: Mapping[str, str] = {
     "start": "started", "started": "started", "begin": "started",
     "suspend": "paused", "suspended": "paused", "resume": "resumed", "resumed": "resumed",
     "complete": "completed", "completed": "completed", "end": "completed", "autoskip": "completed", "manualskip": "completed",
-    "withdraw": "abandoned", "withdrawn": "abandoned", "ate_abort": "abandoned", "pi_abort": "abandoned", "abandoned": "abandoned",
+    "withdraw": "abandoned", "withdrawn": "abandoned", "ate_abort": "abandoned", "pi_abort": "abandoned",
+    "abandoned": "abandoned",
 }  # fmt: skip
 """What a transition means here: assigning tells who, not that work began; who withdraws or aborts gives up."""
 

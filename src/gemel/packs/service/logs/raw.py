@@ -6,13 +6,14 @@ import codecs
 import gzip
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from gemel.errors import BadInput
 from gemel.packs.service.log import Column, Names
+from gemel.packs.service.logs.repairs import Repairs
 from gemel.packs.service.logs.table import Tell, silent
 
 BLOCK = 1 << 20
@@ -78,6 +79,16 @@ def _decoder(block: bytes, encoding: str | None, path: Path) -> codecs.Increment
         raise BadInput(f"unknown encoding {chosen!r}", file=str(path)) from None
 
 
+def without_nul(found: Iterator[bytes], repairs: Repairs, row: Callable[[], int]) -> Iterator[bytes]:
+    """Yield the blocks of a text in bytes without the NUL bytes in them; *row* tells how far the reader has come."""
+    for block in found:
+        if b"\x00" in block:
+            first = row() + block.count(b"\n", 0, block.index(b"\x00"))
+            repairs.note("NUL bytes: left out", block.count(b"\x00"), first)
+            block = block.replace(b"\x00", b"")
+        yield block
+
+
 class Words:
     """A column of names that grows."""
 
@@ -104,7 +115,8 @@ def typed(column: Names, words: bool = False) -> Column:
     numbers = None if words else exact(column.names)
     if numbers is None:
         return column
-    return np.append(numbers, np.nan)[column.codes]
+    values: np.ndarray = np.append(numbers, np.nan)[column.codes]
+    return values
 
 
 def exact(names: tuple[str, ...]) -> np.ndarray | None:

@@ -52,6 +52,11 @@ class Repairs:
         """Return whether some repair says *words*."""
         return any(words in repair.what for repair in self)
 
+    @property
+    def own_words(self) -> bool:
+        """Return whether transitions were told in words that are no standard's, and so say more than their phases."""
+        return "own words" in self or "word of no standard" in self
+
     def describe(self) -> list[dict[str, Any]]:
         """Return the repairs as JSON types."""
         return [{"what": one.what, "count": one.count, "row": one.row} for one in self]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from gemel.packs.service.log import MISSING, Column, Log, Names
 from gemel.packs.service.logs.repairs import Repairs
-from gemel.packs.service.pairing import ABANDONED, COMPLETED, LATE_START, LOOSE, Pairs, pairs
+from gemel.packs.service.pairing import ABANDONED, COMPLETED, LATE_START, LOOSE, NOTED, Pairs, pairs
 
 Tell = Callable[[str, int, int], None]
 """`tell(what, done, whole)`: how far a reading has come, in bytes."""
@@ -36,22 +36,57 @@ class Events:
 
 def log_of(events: Events, zone: str, repairs: Repairs) -> Log:
     """Return the log that *events* tell, each activity performed in one row."""
+    events = _once(events, repairs)
     group, instanced = _groups(events)
     found = pairs(group, instanced, events.phase, events.at, events.resource.codes)
     _told(found, events, instanced, repairs)
     one = np.stack([found.ended, found.started, found.queued, _first_of(found)])
     main = one[np.argmax(one >= 0, axis=0), np.arange(one.shape[1])]
-    time = lambda which: np.where(which >= 0, events.at[which], MISSING) if len(which) else which  # noqa: E731
     attributes = {name: _merged(column, one) for name, column in events.attributes.items()}
     if found.paused.any():
         attributes["paused_s"] = np.where(found.paused > 0, found.paused / 1000, np.nan)
+    at, phase = np.append(events.at, MISSING), np.append(events.phase, NOTED)
     log = Log(
         events.case.take(main), events.activity.take(main), _merged_names(events.resource, one),
-        time(found.queued), time(found.started), time(found.ended),
-        (found.ended >= 0) & (events.phase[found.ended] == ABANDONED) if len(main) else np.zeros(0, bool),
+        at[found.queued], at[found.started], at[found.ended], phase[found.ended] == ABANDONED,
         attributes, events.about, zone,
     )  # fmt: skip
     return ordered(log, main)
+
+
+def _once(events: Events, repairs: Repairs) -> Events:
+    """Return the events without those that repeat all that another one tells."""
+    named = (events.case, events.activity, events.resource, events.instance)
+    kept = told_once([*named, events.phase, events.at, *events.attributes.values()], events.line, repairs)
+    if kept is None:
+        return events
+    return Events(
+        named[0].take(kept), named[1].take(kept), named[2].take(kept), named[3].take(kept),
+        events.phase[kept], events.at[kept], events.line[kept],
+        {name: taken(column, kept) for name, column in events.attributes.items()}, events.about,
+    )  # fmt: skip
+
+
+def told_once(columns: Sequence[Column], line: np.ndarray, repairs: Repairs) -> np.ndarray | None:
+    """Return the rows that do not repeat an earlier one in all columns, None if that is all of them."""
+    parts = [column.codes if isinstance(column, Names) else column for column in columns]
+    mixed = np.zeros(len(line), np.uint64)
+    for part in parts:
+        wide = np.ascontiguousarray(part if part.dtype == np.float64 else part.astype(np.int64)).view(np.uint64)
+        mixed = (mixed ^ wide) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    order = np.argsort(mixed, kind="stable")
+    alike = np.flatnonzero(mixed[order[1:]] == mixed[order[:-1]]) + 1
+    if not len(alike):
+        return None
+    again = [
+        order[i] for i in alike.tolist()
+        if all(np.array_equal(part[order[i]], part[order[i - 1]], equal_nan=part.dtype == np.float64) for part in parts)
+    ]  # fmt: skip
+    repairs.note(
+        "told twice, word for word: the second is left out", len(again), int(line[again].min()) if again else None
+    )
+    return np.setdiff1d(np.arange(len(line)), again)
 
 
 def _first_of(found: Pairs) -> np.ndarray:
@@ -117,25 +152,33 @@ def ordered(log: Log, place: np.ndarray | None = None) -> Log:
     last = np.maximum(np.maximum(log.queued, log.start), log.end)
     kept = np.flatnonzero((last != MISSING) & (log.case.codes >= 0))
     first = log.first
-    begins = np.full(len(log.cases), np.iinfo(np.int64).max)
+    never = np.iinfo(np.int64).max
+    begins = np.full(len(log.cases), never)
     np.minimum.at(begins, log.case.codes[kept], first[kept])
-    some = [code for code in range(len(log.cases)) if begins[code] != np.iinfo(np.int64).max]
-    some.sort(key=lambda code: (begins[code], len(log.cases[code]), log.cases[code]))
+    keys = zip(begins.tolist(), map(len, log.cases), log.cases, range(len(log.cases)), strict=True)
+    some = [key[3] for key in sorted(keys) if key[0] != never]
     rank = np.full(len(log.cases), -1, np.int32)
     rank[some] = np.arange(len(some), dtype=np.int32)
     codes = rank[log.case.codes]
     rows = kept[np.lexsort((place[kept], last[kept], first[kept], codes[kept]))]
-    taken = np.array(some, np.int64)
+    chosen = np.array(some, np.int64)
     return Log(
         Names(codes[rows], tuple(log.cases[code] for code in some)), tidy(log.activity.take(rows)),
         tidy(log.resource.take(rows)), log.queued[rows], log.start[rows], log.end[rows], log.abandoned[rows],
-        {name: _taken(column, rows) for name, column in sorted(log.attributes.items())},
-        {name: _taken(column, taken) for name, column in sorted(log.about.items())}, log.zone,
+        {name: taken(column, rows) for name, column in sorted(log.attributes.items()) if _tells(column, rows)},
+        {name: taken(column, chosen) for name, column in sorted(log.about.items()) if _tells(column, chosen)}, log.zone,
     )  # fmt: skip
 
 
-def _taken(column: Column, rows: np.ndarray) -> Column:
+def taken(column: Column, rows: np.ndarray) -> Column:
+    """Return some rows of a column, in order, with only the names that occur."""
     return tidy(column.take(rows)) if isinstance(column, Names) else column[rows]
+
+
+def _tells(column: Column, rows: np.ndarray) -> bool:
+    """Return whether any of the rows has a value."""
+    some = column.codes[rows] >= 0 if isinstance(column, Names) else ~np.isnan(column[rows])
+    return bool(some.any())
 
 
 def tidy(column: Names) -> Names:
@@ -145,8 +188,3 @@ def tidy(column: Names) -> Names:
     place = np.full(len(column.names) + 1, -1, np.int32)
     place[some] = np.arange(len(some), dtype=np.int32)
     return Names(place[column.codes], tuple(column.names[code] for code in some))
-
-
-def zoned(log: Log, zone: str) -> Log:
-    """Return the log with another local time."""
-    return replace(log, zone=zone)

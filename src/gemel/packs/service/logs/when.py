@@ -24,7 +24,10 @@ UNREAD: Time = MISSING - 1
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 naive times are counted from a naive epoch
 _UNTOLD = {"", "na", "nan", "nat", "null", "none", "-", "n/a"}
-_COMMON = ("Europe/London", "Europe/Berlin", "Europe/Athens", "Europe/Moscow", "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Sao_Paulo", "Australia/Sydney", "Pacific/Auckland", "Asia/Kolkata", "Asia/Shanghai", "Asia/Tokyo")
+_COMMON = (
+    "Europe/London", "Europe/Berlin", "Europe/Athens", "Europe/Moscow", "America/New_York", "America/Chicago",
+    "America/Denver", "America/Los_Angeles", "America/Sao_Paulo", "Australia/Sydney", "Pacific/Auckland",
+)  # fmt: skip
 _TAIL = re.compile(r"\s*(UTC|GMT)$")
 
 
@@ -78,11 +81,13 @@ def settle(
     told = at > UNREAD + 1
     unread = np.flatnonzero(at == UNREAD)
     if len(unread):
-        raise BadInput("is no time; write ISO 8601, such as 2026-11-20T08:00:00+01:00", file=repairs.file, row=int(line[unread[0]]), field=field)  # fmt: skip
+        problem = "is no time; write ISO 8601, such as 2026-11-20T08:00:00+01:00"
+        raise BadInput(problem, file=repairs.file, row=int(line[unread[0]]), field=field)
     naive = told & (offset == NAIVE)
     if zone is None and naive.any() and not naive[told].all():
         first = int(line[np.flatnonzero(naive)[0]])
-        raise BadInput("has a time without a zone among others with one; say zone='Europe/Madrid' or the like", file=repairs.file, row=first, field=field)  # fmt: skip
+        problem = "has a time without a zone among others with one; say zone='Europe/Madrid' or the like"
+        raise BadInput(problem, file=repairs.file, row=first, field=field)
     absurd = told & ((at < EARLIEST) | (at >= LATEST))
     if absurd.any():
         text = f"a time outside the years {FIRST_YEAR} to {END_YEAR - 1} in {field!r}: taken as untold"
@@ -102,13 +107,12 @@ def _local(shown: np.ndarray, line: np.ndarray, zone: ZoneInfo, repairs: Repairs
     An hour that comes twice is taken as the first; a time that the clocks skipped is read by the offset before.
     """
     quarters, place = np.unique(shown // (15 * MINUTE), return_inverse=True)
-    before, after, skipped = (np.empty(len(quarters), np.int64) for _ in range(3))
+    before, after = (np.empty(len(quarters), np.int64) for _ in range(2))
     for i, quarter in enumerate(quarters.tolist()):
         local = _EPOCH + timedelta(minutes=15 * quarter)
         first, second = (local.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
         before[i], after[i] = first / timedelta(milliseconds=1), second / timedelta(milliseconds=1)
-    skipped = before < after
-    for which, text in ((skipped, "skipped"), (before > after, "showed twice")):
+    for which, text in ((before < after, "skipped"), (before > after, "showed twice")):
         hit = np.flatnonzero(which[place])
         if len(hit):
             how = "moved on by the gap" if text == "skipped" else "taken as the first"

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from gemel.errors import BadInput, unknown
-from gemel.packs.service.log import MISSING, Column, Names
+from gemel.packs.service.log import MISSING, ZONE, Column, Names
 from gemel.packs.service.logs.lifecycle import phases_of
 from gemel.packs.service.logs.raw import typed
 from gemel.packs.service.logs.repairs import Read, Repairs
 from gemel.packs.service.logs.table import Events, Tell, log_of, silent
-from gemel.packs.service.logs.when import NAIVE, settle, zone_found
-from gemel.packs.service.logs.xes_scan import DATE, EVENT, GLOBAL_EVENT, LOG, NUMBER, TRACE, Scan, scan
+from gemel.packs.service.logs.when import NAIVE, settle, zone_found, zone_of
+from gemel.packs.service.logs.xes_scan import Scan, scan
+from gemel.packs.service.logs.xes_tags import DATE, DEFAULT_EVENT, NUMBER, OF_EVENT, OF_LOG, OF_TRACE
 
 STANDARD: Mapping[str, str] = {
     "case": "concept:name", "activity": "concept:name", "resource": "org:resource", "time": "time:timestamp",
@@ -35,7 +36,7 @@ def read_xes(
     path: Path, repairs: Repairs, *, map: Mapping[str, Any] | None = None, zone: str | None = None, tell: Tell = silent
 ) -> Read:
     """Return the log in a file; *map* names other keys (`activity` may also be a classifier, or keys joined by +)."""
-    return _Reading(scan(path, tell), repairs, _keys(map or {}, str(path)), zone).read()
+    return _Reading(scan(path, repairs, tell), repairs, _keys(map or {}, str(path)), zone).read()
 
 
 def _keys(said: Mapping[str, Any], file: str) -> dict[str, str]:
@@ -50,14 +51,14 @@ class _Reading:
 
     def __init__(self, found: Scan, repairs: Repairs, keys: Mapping[str, str], zone: str | None) -> None:
         self.found, self.repairs, self.keys, self.zone = found, repairs, keys, zone
-        self.file = repairs.file
+        self.file, self.items = repairs.file, found.items
         self.events, self.traces = len(found.event_trace), len(found.trace_line)
         self.dates: set[str] = set()
 
     def read(self) -> Read:
         if not self.events:
             raise BadInput("holds no event", file=self.file, row=1)
-        of_event, of_trace = self._split(EVENT, self.events), self._split(TRACE, self.traces)
+        of_event, of_trace = self._split(OF_EVENT, self.events), self._split(OF_TRACE, self.traces)
         at, local = self._times(of_event)
         phase = phases_of(self._names(of_event, "phase"), self.found.event_line, self.repairs)
         case, about = self._cases(of_trace)
@@ -75,15 +76,16 @@ class _Reading:
     def _used(self, of_event: dict[str, np.ndarray], key: str, name: str) -> None:
         """Leave out of the attributes what the log tells in its own columns; words of no standard stay."""
         items = of_event.get(key)
-        strange = name == "phase" and ("own words" in self.repairs or "no standard" in self.repairs)
+        strange = name == "phase" and self.repairs.own_words
         if items is not None and not strange:
             del of_event[key]
 
     def _split(self, scope: int, rows: int) -> dict[str, np.ndarray]:
         """Return the items (their indices) of each key; if one owner tells a key twice, the first counts."""
-        mine = np.flatnonzero(self.found.scope == scope)
-        order = mine[np.argsort(self.found.key[mine], kind="stable")]
-        keys, starts = np.unique(self.found.key[order], return_index=True)
+        mine = np.flatnonzero(self.items["scope"] == scope)
+        narrow = np.uint16 if len(self.found.keys) < 1 << 16 else np.int32  # NumPy sorts short numbers by radix
+        order = mine[np.argsort(self.items["key"][mine].astype(narrow), kind="stable")]
+        keys, starts = np.unique(self.items["key"][order], return_index=True)
         ends = [*starts[1:], len(order)]
         split = {
             self.found.keys[key]: order[a:b] for key, a, b in zip(keys.tolist(), starts.tolist(), ends, strict=True)
@@ -91,25 +93,35 @@ class _Reading:
         return {key: self._once(key, items) for key, items in split.items()}
 
     def _once(self, key: str, items: np.ndarray) -> np.ndarray:
-        owner = self.found.owner[items]
+        owner = self.items["owner"][items]
         again = np.append(False, owner[1:] == owner[:-1])
         if again.any():
             self.repairs.note(f"{key!r} told again by the same event or case: the first counts", int(again.sum()))
-        return items[~again]
+        once: np.ndarray = items[~again]
+        return once
 
     def _times(self, of_event: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
         key, line = self.keys["time"], self.found.event_line
         items = of_event.pop(key, np.zeros(0, np.int64))
-        wrong = items[self.found.kind[items] != DATE]
+        wrong = items[self.items["kind"][items] != DATE]
         if len(wrong):
-            raise BadInput("is no date", file=self.file, row=int(line[self.found.owner[wrong[0]]]), field=key)
+            raise BadInput("is no date", file=self.file, row=int(line[self.items["owner"][wrong[0]]]), field=key)
         at, offset = np.full(self.events, MISSING), np.full(self.events, NAIVE)
-        at[self.found.owner[items]], offset[self.found.owner[items]] = self.found.value[items], self.found.offset[items]
+        at[self.items["owner"][items]], offset[self.items["owner"][items]] = (
+            self.items["value"][items],
+            self.items["offset"][items],
+        )
         at = settle(at, offset, line, self.zone, self.repairs, key)
         lost = np.flatnonzero(at == MISSING)
         if len(lost):
             self.repairs.dropped("an event without a time", len(lost), int(line[lost[0]]), self.events, key)
-        return at, self.zone or zone_found(at, offset)
+        return at, self.zone or self._zone() or zone_found(at, offset)
+
+    def _zone(self) -> str | None:
+        """Return the zone that a log of ours tells."""
+        mine = np.flatnonzero((self.items["scope"] == OF_LOG) & (self.items["kind"] != DATE))
+        told = [self.found.texts[self.items["value"][i]] for i in mine if self.found.keys[self.items["key"][i]] == ZONE]
+        return zone_of(told[0]).key if told else None
 
     def _names(self, of_event: Mapping[str, np.ndarray], name: str) -> Names:
         return self._texts(self.keys[name], of_event.get(self.keys[name]), self.events)
@@ -117,23 +129,25 @@ class _Reading:
     def _texts(self, key: str, items: np.ndarray | None, rows: int) -> Names:
         codes = np.full(rows, -1, np.int64)
         if items is not None:
-            codes[self.found.owner[items]] = self.found.value[items]
+            codes[self.items["owner"][items]] = self.items["value"][items]
         default = self._default(key) if rows == self.events else None
         if default is not None and (codes < 0).any():
             codes[codes < 0] = default
-        used, codes_used = np.unique(codes, return_inverse=True)
-        texts = [self.found.texts[code] if code >= 0 else "" for code in used.tolist()]
-        names = dict.fromkeys(text for text in texts if text)
-        place = {text: i for i, text in enumerate(names)}
-        table = np.array([place.get(text, -1) for text in texts], np.int32)
-        return Names(table[codes_used.reshape(-1)], tuple(names))
+        seen = np.zeros(len(self.found.texts) + 1, bool)
+        seen[codes] = True
+        used = np.flatnonzero(seen[:-1])
+        told = dict.fromkeys(text for code in used.tolist() if (text := self.found.texts[code]))
+        names = {text: i for i, text in enumerate(told)}
+        place = np.full(len(seen), -1, np.int32)
+        place[used] = [names.get(self.found.texts[code], -1) for code in used.tolist()]
+        return Names(place[codes], tuple(names))
 
     def _default(self, key: str) -> int | None:
         """Return the code of the text that fills in for *key* in events, if the log says one that tells something."""
-        mine = (self.found.scope == GLOBAL_EVENT) & (self.found.kind != DATE)
+        mine = (self.items["scope"] == DEFAULT_EVENT) & (self.items["kind"] != DATE)
         for item in np.flatnonzero(mine):
-            if self.found.keys[self.found.key[item]] == key:
-                code = int(self.found.value[item])
+            if self.found.keys[self.items["key"][item]] == key:
+                code = int(self.items["value"][item])
                 return None if self.found.texts[code].strip().lower() in NOTHING else code
         return None
 
@@ -177,20 +191,20 @@ class _Reading:
         return case, about
 
     def _column(self, key: str, items: np.ndarray, rows: int) -> Column:
-        kinds = set(self.found.kind[items].tolist())
+        kinds = set(self.items["kind"][items].tolist())
         if kinds == {DATE}:
             self.dates.add(key)
             values = np.full(rows, np.nan)
-            told = self.found.value[items]
-            values[self.found.owner[items]] = np.where(told <= MISSING, np.nan, told)
+            told = self.items["value"][items]
+            values[self.items["owner"][items]] = np.where(told <= MISSING, np.nan, told)
             return values
         if DATE in kinds:
             raise BadInput("is a date in some events and not in others", file=self.file, field=key)
         return typed(self._texts(key, items, rows), words=kinds != {NUMBER})
 
     def _told(self) -> dict[str, Any]:
-        mine = np.flatnonzero((self.found.scope == LOG) & (self.found.kind != DATE))
-        of_log = {self.found.keys[self.found.key[i]]: self.found.texts[self.found.value[i]] for i in mine}
+        mine = np.flatnonzero((self.items["scope"] == OF_LOG) & (self.items["kind"] != DATE))
+        of_log = {self.found.keys[self.items["key"][i]]: self.found.texts[self.items["value"][i]] for i in mine}
         return {
             "format": "xes", "keys": dict(self.keys), "attributes": of_log, "extensions": self.found.extensions,
             "classifiers": self.found.classifiers, "dates": sorted(self.dates), "events": self.events,
