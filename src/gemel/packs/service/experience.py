@@ -14,7 +14,7 @@ import numpy as np
 
 from gemel.errors import BadInput, unknown
 from gemel.facts import DAY, SECOND
-from gemel.packs.service.estimate import Estimate, clustered, mean, normal, share, told
+from gemel.packs.service.estimate import Estimate, clustered, distinct, mean, normal, share, told
 from gemel.packs.service.log import MISSING, Log, Names
 
 SURVEYS = ("nps", "csat", "ces")
@@ -159,7 +159,7 @@ def _from_times(log: Log, within: float) -> dict[str, Estimate]:
     found = {}
     if worked.any():
         work = np.where(worked, log.end - log.start, 0) / SECOND
-        cases = np.unique(log.case.codes[worked])
+        cases = distinct(log.case.codes[worked])
         found["aht"] = aht(np.bincount(log.case.codes, work)[cases])
     queued = (log.queued != MISSING) & np.where(log.abandoned, log.end != MISSING, log.start != MISSING)
     if queued.any():

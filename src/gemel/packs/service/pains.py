@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from gemel.facts import HOUR, SECOND
-from gemel.packs.service.estimate import LEVEL, Estimate, blocks, interval, redrawn
+from gemel.packs.service.estimate import LEVEL, Estimate, blocks, distinct, interval, redrawn
 from gemel.packs.service.experience import numbers
 from gemel.packs.service.log import Log
 from gemel.packs.service.touchpoints import STEP, Delays, Promise, Touchpoint, span
@@ -49,7 +49,7 @@ def pains(
     late = np.flatnonzero(excess > 0)
     block = blocks(len(log.cases), seed)
     cell = block[log.case.codes[late]] * k + log.activity.codes[late]
-    pairs = np.unique(log.case.codes[late].astype(np.int64) * k + log.activity.codes[late])
+    pairs = distinct(log.case.codes[late].astype(np.int64) * k + log.activity.codes[late])
     size = (int(block.max()) + 1) * k
     hours = np.bincount(cell, excess[late], size).reshape(-1, k) / (HOUR / SECOND)
     people = np.bincount(block[pairs // k] * k + pairs % k, minlength=size).reshape(-1, k).astype(float)
@@ -60,7 +60,7 @@ def pains(
     codes = np.array([place[point.name] for point in scored], int)
     worth, drawn = (totals[0] * cost)[codes], (draws[:, :k] * cost)[:, codes]
     ranks = _ranks(drawn)
-    pained = {code: np.unique(pairs[pairs % k == code] // k) for code in codes.tolist()}
+    pained = {code: pairs[pairs % k == code] // k for code in codes.tolist()}
     found = []
     for rank, i in enumerate(np.argsort(-worth, kind="stable").tolist(), 1):
         code, point, n = codes[i], scored[i], len(log.cases)
@@ -100,14 +100,13 @@ def _ranks(drawn: np.ndarray) -> list[tuple[int, int]]:
 def _difference(log: Log, column: str, code: int, pained: np.ndarray) -> Estimate:
     """Return by how much those who waited too long there felt other than those who did not (Welch's interval)."""
     values = numbers(log, column)
-    there = log.activity.codes == code
-    if column in log.attributes:
-        hurt = np.isin(log.case.codes, pained)
-        a, b = values[there & hurt], values[there & ~hurt]
-    else:
-        passed = np.unique(log.case.codes[there])
-        a, b = values[pained], values[np.setdiff1d(passed, pained)]
-    return _welch(column, a[np.isfinite(a)], b[np.isfinite(b)])
+    hurt = np.zeros(len(log.cases), bool)
+    hurt[pained] = True
+    rows = np.flatnonzero(log.activity.codes == code)
+    passed = log.case.codes[rows] if column in log.attributes else distinct(log.case.codes[rows])
+    said = values[rows] if column in log.attributes else values[passed]
+    told = np.isfinite(said)
+    return _welch(column, said[told & hurt[passed]], said[told & ~hurt[passed]])
 
 
 def _welch(name: str, a: np.ndarray, b: np.ndarray) -> Estimate:

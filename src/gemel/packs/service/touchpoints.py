@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gemel.facts import SECOND
-from gemel.packs.service.estimate import Estimate, mean
+from gemel.packs.service.estimate import Estimate, distinct, mean
 from gemel.packs.service.experience import numbers
 from gemel.packs.service.log import MISSING, Log
 
@@ -107,7 +107,7 @@ def moment_of_truth(log: Log, said: Delays) -> tuple[str, str]:
 def _customers(log: Log) -> np.ndarray:
     """Return how many cases pass each activity (k,)."""
     k = len(log.activity.names)
-    pairs = np.unique(log.case.codes.astype(np.int64) * k + log.activity.codes)
+    pairs = distinct(log.case.codes.astype(np.int64) * k + log.activity.codes)
     return np.bincount(pairs % k, minlength=k)
 
 
@@ -164,7 +164,7 @@ def _spread(values: np.ndarray) -> tuple[float, float]:
 def _felt(log: Log, rows: np.ndarray, column: str) -> Estimate:
     """Return what customers who passed there said: of the row, or once for each case."""
     values = numbers(log, column)
-    chosen = values[rows] if column in log.attributes else values[np.unique(log.case.codes[rows])]
+    chosen = values[rows] if column in log.attributes else values[distinct(log.case.codes[rows])]
     return mean(column, chosen) if np.isfinite(chosen).any() else Estimate(column, np.nan, np.nan, np.nan, 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import pairwise
 from typing import Any
 
@@ -36,7 +37,7 @@ def variants(log: Log, most: int = 10) -> tuple[Variant, ...]:
     for case, (first, last) in enumerate(pairwise(bounds)):
         ways.setdefault(log.activity.codes[first:last].tobytes(), []).append(case)
     took = lengths(log)
-    chosen = sorted(ways.values(), key=lambda cases: (-len(cases), cases[0]))[:most]
+    chosen = nsmallest(most, ways.values(), key=lambda cases: (-len(cases), cases[0]))
     return tuple(_variant(log, bounds, np.array(cases), took) for cases in chosen)
 
 
