@@ -54,7 +54,7 @@ class Calendar:
             if start < end:
                 changes[start] = changes.get(start, 0) + shift.count
                 changes[end] = changes.get(end, 0) - shift.count
-        edges = np.array(sorted({since, *changes}), np.int64)
+        edges = np.array(sorted({since, *(edge for edge in changes if edge < until)}), np.int64)
         counts = np.cumsum([changes.get(int(edge), 0) for edge in edges])
         kept = np.diff(counts, prepend=-1) != 0
         return edges[kept], counts[kept].astype(np.int64)
