@@ -1,0 +1,1 @@
+"""What is about to happen: to each customer who is in the service, and at each station."""
