@@ -17,7 +17,7 @@ from gemel.packs.service.log import MISSING, Column, Log, Names
 from gemel.packs.service.logs.lifecycle import phases_of
 from gemel.packs.service.logs.raw import Words, lines, typed
 from gemel.packs.service.logs.repairs import Read, Repairs
-from gemel.packs.service.logs.table import Events, Tell, log_of, ordered, silent
+from gemel.packs.service.logs.table import Events, Tell, log_of, ordered, silent, told_once
 from gemel.packs.service.logs.when import moment, settle, zone_found
 
 USUAL: Mapping[str, tuple[str, ...]] = {
@@ -191,32 +191,43 @@ def _wide(table: _Table, told: _Map, zone: str | None, repairs: Repairs) -> Log:
     at, local = _settled(table, zone, repairs)
     none = np.full(len(table.line), MISSING)
     queued, start, end = (at.get(name, none) for name in ("queued", "start", "end"))
-    start = _sane(queued, start, end, table, repairs)
-    case, activity = table.word("case"), table.word("activity")
-    case = Names(np.where(activity.codes < 0, -1, case.codes).astype(np.int32), case.names)
+    queued, start = _sane(queued, start, end, table, repairs)
+    case, activity, resource = (table.word(name) for name in ("case", "activity", "resource"))
+    line = np.array(table.line, np.int64)
+    kept = told_once([case, activity, resource, queued, start, end, *table.attributes().values()], line, repairs)
     attributes, about = _parted(table, told, case)
-    return ordered(
-        Log(
-            case,
-            activity,
-            table.word("resource"),
-            queued,
-            start,
-            end,
-            np.zeros(len(start), bool),
-            attributes,
-            about,
-            local,
-        )
-    )
+    _timeless(queued, start, end, table, repairs)
+    left_out = activity.codes < 0
+    if kept is not None:
+        left_out |= ~np.isin(np.arange(len(line)), kept)
+    case = Names(np.where(left_out, -1, case.codes).astype(np.int32), case.names)
+    given_up = np.zeros(len(start), bool)
+    return ordered(Log(case, activity, resource, queued, start, end, given_up, attributes, about, local))
 
 
-def _sane(queued: np.ndarray, start: np.ndarray, end: np.ndarray, table: _Table, repairs: Repairs) -> np.ndarray:
+def _timeless(queued: np.ndarray, start: np.ndarray, end: np.ndarray, table: _Table, repairs: Repairs) -> None:
+    lost = np.flatnonzero((queued == MISSING) & (start == MISSING) & (end == MISSING))
+    if len(lost):
+        field = table.columns[next(iter(table.at))]
+        repairs.dropped("a row without any time", len(lost), table.line[int(lost[0])], len(table.line), field)
+
+
+def _sane(
+    queued: np.ndarray, start: np.ndarray, end: np.ndarray, table: _Table, repairs: Repairs
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return queued and start where nothing ends before it began, nor begins before it was ready."""
     wrong = (start != MISSING) & (end != MISSING) & (end < start)
-    if wrong.any():
-        first = table.line[int(np.flatnonzero(wrong)[0])]
-        repairs.note("an end before its start: the start is taken as untold", int(wrong.sum()), first)
-    return np.where(wrong, MISSING, start)
+    _note(wrong, "an end before its start: the start is taken as untold", table, repairs)
+    start = np.where(wrong, MISSING, start)
+    first = np.where(start != MISSING, start, end)
+    early = (queued != MISSING) & (first != MISSING) & (first < queued)
+    _note(early, "begun before it was ready: when it was ready is taken as untold", table, repairs)
+    return np.where(early, MISSING, queued), start
+
+
+def _note(which: np.ndarray, what: str, table: _Table, repairs: Repairs) -> None:
+    if which.any():
+        repairs.note(what, int(which.sum()), table.line[int(np.flatnonzero(which)[0])])
 
 
 def _parted(table: _Table, told: _Map, case: Names) -> tuple[dict[str, Column], dict[str, Column]]:

@@ -8,7 +8,7 @@ a resource may also be a type of object.
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 from gemel.errors import BadInput, unknown
 from gemel.packs.service.log import MISSING, Column, Names
 from gemel.packs.service.logs.lifecycle import phases_of
-from gemel.packs.service.logs.raw import Words, blocks, typed
+from gemel.packs.service.logs.raw import Words, blocks, exact, typed
 from gemel.packs.service.logs.repairs import Read, Repairs
 from gemel.packs.service.logs.table import Events, Tell, log_of, silent
 from gemel.packs.service.logs.when import moment, settle, zone_found
@@ -63,9 +63,14 @@ class _Object(msgspec.Struct):
     relationships: list[_Relation] = []
 
 
+class _Declared(msgspec.Struct):
+    name: str
+    type: str = "string"
+
+
 class _Kind(msgspec.Struct):
     name: str
-    attributes: list[Any] = []
+    attributes: list[_Declared] = []
 
 
 class _File(msgspec.Struct):
@@ -109,13 +114,34 @@ def read_ocel_json(
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"is not JSON, or cut off: {error}", file=str(path), row=content.count(b"\n") + 1) from None
     told = Ocel({one.id: one.type for one in found.objects})
+    of_event, of_object = _numeric(found.eventTypes), _numeric(found.objectTypes)
     for one in found.objects:
-        _first_values(told, one.id, sorted(one.attributes, key=lambda said: said.time))
+        _first_values(told, one.id, _declared(sorted(one.attributes, key=lambda said: said.time), of_object[one.type]))
     told.events = [
-        Told(row, one.type, one.time, _values(one.attributes), [to.objectId for to in one.relationships])
+        Told(
+            row,
+            one.type,
+            one.time,
+            _values(_declared(one.attributes, of_event[one.type])),
+            [to.objectId for to in one.relationships],
+        )
         for row, one in enumerate(_once([(one.id, one) for one in found.events], repairs), 1)
     ]
     return _read(told, repairs, _keys(map or {}, str(path)), zone, case, "ocel json")
+
+
+def _numeric(kinds: Iterable[_Kind]) -> Mapping[str, set[str]]:
+    """Return for each type which of its attributes are numbers, though JSON tells them as texts."""
+    told: defaultdict[str, set[str]] = defaultdict(set)
+    for kind in kinds:
+        told[kind.name] |= {one.name for one in kind.attributes if one.type in ("float", "integer")}
+    return told
+
+
+def _declared(said: Iterable[_Attribute], numeric: set[str]) -> Iterator[_Attribute]:
+    for one in said:
+        number = exact((one.value,)) if one.name in numeric and isinstance(one.value, str) else None
+        yield _Attribute(one.name, one.value if number is None else float(number[0]), one.time)
 
 
 def _once(found: Iterable[tuple[str, _Event]], repairs: Repairs) -> Iterator[_Event]:

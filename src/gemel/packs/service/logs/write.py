@@ -119,12 +119,12 @@ def write_ocel_json(path: str | Path, log: Log) -> None:
         ],
         "events": [
             {"id": name, "type": event.activity, "time": iso(event.at),
-             "attributes": [{"name": key, "value": value} for key, value in said.items()],
+             "attributes": [{"name": key, "value": _json(value)} for key, value in said.items()],
              "relationships": [{"objectId": thing, "qualifier": how} for how, thing in things]}
             for name, event, said, things in out.events()
         ],
         "objects": [
-            {"id": case, "type": CASE, "attributes": [{"name": k, "value": v, "time": iso(0)} for k, v in said.items()]}
+            {"id": case, "type": CASE, "attributes": [{"name": k, "value": _json(v), "time": iso(0)} for k, v in said.items()]}
             for case, said in out.cases()
         ] + [{"id": name, "type": RESOURCE, "attributes": []} for name in out.resources.values()],
     }  # fmt: skip
@@ -133,6 +133,11 @@ def write_ocel_json(path: str | Path, log: Log) -> None:
     except ValueError as error:
         raise BadInput(f"is not JSON: {error}", file=str(path)) from None
     Path(path).write_bytes(content)
+
+
+def _json(value: str | float) -> str:
+    """Return the text that the schema of OCEL 2.0 wants for any value."""
+    return value if isinstance(value, str) else repr(value)
 
 
 class _Ocel:

@@ -86,17 +86,19 @@ class _Reading:
         narrow = np.uint16 if len(self.found.keys) < 1 << 16 else np.int32  # NumPy sorts short numbers by radix
         order = mine[np.argsort(self.items["key"][mine].astype(narrow), kind="stable")]
         keys, starts = np.unique(self.items["key"][order], return_index=True)
-        ends = [*starts[1:], len(order)]
-        split = {
-            self.found.keys[key]: order[a:b] for key, a, b in zip(keys.tolist(), starts.tolist(), ends, strict=True)
-        }
-        return {key: self._once(key, items) for key, items in split.items()}
+        ends = [*starts.tolist(), len(order)]
+        lines = self.found.event_line if scope == OF_EVENT else self.found.trace_line
+        split = {self.found.keys[key]: order[ends[i] : ends[i + 1]] for i, key in enumerate(keys.tolist())}
+        return {key: self._once(key, items, lines) for key, items in split.items()}
 
-    def _once(self, key: str, items: np.ndarray) -> np.ndarray:
+    def _once(self, key: str, items: np.ndarray, lines: np.ndarray) -> np.ndarray:
         owner = self.items["owner"][items]
         again = np.append(False, owner[1:] == owner[:-1])
         if again.any():
-            self.repairs.note(f"{key!r} told again by the same event or case: the first counts", int(again.sum()))
+            first = int(lines[owner[again][0]])
+            self.repairs.note(
+                f"{key!r} told again by the same event or case: the first counts", int(again.sum()), first
+            )
         once: np.ndarray = items[~again]
         return once
 
