@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gemel.dynamics import Array, Dose, Plan, Reading
+from gemel.dynamics import Array, Belief, Dose, Dynamics, Plan, Reading
 from gemel.errors import BadInput, unknown
 from gemel.facts import Time, iso
 
@@ -90,6 +90,16 @@ class Intervention:
 
 class Trial(Protocol):
     """Runs copies of the twin as it is now; nothing leaves them."""
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """Return how the twin moves."""
+        ...
+
+    @property
+    def belief(self) -> Belief:
+        """Return what copies start from."""
+        ...
 
     def __call__(
         self, doses: Plan, length: Time, record: Sequence[str], every: Time = 300_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.bank.replica import Replica
-from gemel.dynamics import Belief, Plan
+from gemel.dynamics import Belief, Dynamics, Plan
 from gemel.facts import MINUTE, Time
 
 
@@ -20,14 +20,19 @@ class Trial:
     belief: Belief
     now: Time
 
+    @property
+    def dynamics(self) -> Dynamics:
+        """Return how the twin moves."""
+        return self.replica.type.dynamics
+
     def __call__(
         self, doses: Plan, length: Time, record: Sequence[str], every: Time = 5 * MINUTE
     ) -> Mapping[str, np.ndarray]:
         """Return variables (time, member) over *length* ms if *doses* were given beside what is usual."""
-        belief, dynamics = self.belief, self.replica.type.dynamics
+        belief = self.belief
         usual = self.replica.expected(int(belief.at[0]), self.now, length)
         plan = sorted([*usual, *doses], key=lambda dose: dose.at)
-        _, way = dynamics.advance(
+        _, way = self.dynamics.advance(
             belief, [plan], belief.at + length, self.replica.seed, record=list(record), every=every
         )
         return {name: np.asarray(way.values[name])[:, 0] for name in record}

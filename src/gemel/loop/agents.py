@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gemel.intervention import Intervention, Situation
 from gemel.twintype import Autonomy
 
 Advice = tuple[Intervention, str]
 """What to do, and why in one sentence."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What an agent chose of what, by which chance: `choice` is the body of a fact `chosen/1`.
+
+    Without an intervention nothing is done; that is on record all the same, so that what actions bring can be measured.
+    """
+
+    choice: Mapping[str, Any]
+    intervention: Intervention | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -20,7 +33,7 @@ class Agent:
     """
 
     name: str
-    advise: Callable[[Situation], Sequence[Advice]]
+    advise: Callable[[Situation], Sequence[Advice | Weighed]]
     autonomy: Autonomy = Autonomy.APPROVE
     purpose: str = "care"
 

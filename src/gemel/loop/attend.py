@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gemel.bank import Bank, Followed
+from gemel.bank.account import CHOSEN
 from gemel.bank.catalogue import agents as offered
 from gemel.bank.intake import HAPPENED
 from gemel.dynamics import EVENTS, Reading
@@ -18,7 +19,7 @@ from gemel.errors import Refused
 from gemel.facts import DAY, HOUR, MINUTE, Draft, Fact, Time
 from gemel.intervention import Forecast
 from gemel.loop import alarms, outcomes
-from gemel.loop.agents import Agent
+from gemel.loop.agents import Agent, Weighed
 from gemel.loop.alarms import Told
 from gemel.loop.gauges import Gauges
 from gemel.loop.grounds import grounds
@@ -233,10 +234,22 @@ class Attendant:
 
     def _hear(self, twin: str, agent: Agent, now: Time) -> None:
         seen = self.bank.find(twin, by=agent.actor, purpose=agent.purpose)
-        for intervention, why in agent.advise(seen.situation(now)):
-            proposal = seen.propose(intervention, why, advice=agent.autonomy is Autonomy.RECOMMEND)
+        for advice in agent.advise(seen.situation(now)):
+            if isinstance(advice, Weighed):
+                intervention, why, cause = advice.intervention, advice.why, self._chosen(twin, agent, advice, now)
+            else:
+                (intervention, why), cause = advice, ()
+            if intervention is None:
+                continue
+            proposal = seen.propose(intervention, why, cause, advice=agent.autonomy is Autonomy.RECOMMEND)
             if agent.autonomy is Autonomy.ACT and proposal.status == "open":
                 seen.decide(proposal.seq, approve=True, note=f"{agent.name} acts within its grant")
+
+    def _chosen(self, twin: str, agent: Agent, weighed: Weighed, now: Time) -> tuple[int, ...]:
+        """Put on record what an agent chose of what, and return what a proposal of it rests on."""
+        evidence = self.bank.evidence(twin)
+        draft = Draft(twin, CHOSEN, weighed.choice, now, agent.actor, evidence)
+        return tuple(fact.seq for fact in self.bank.append([draft]).facts) + evidence
 
     def _resting(self, twin: str, agent: Agent, now: Time) -> bool:
         """Return whether a proposal of this agent still waits, or one came to nothing a short while ago."""

@@ -10,7 +10,7 @@ import numpy as np
 from gemel.dynamics import Event
 from gemel.facts import Time
 from gemel.process.network import END, Choice, Network, Task
-from gemel.process.present import SERVED, Case, Present, Token, empty
+from gemel.process.present import SERVED, WAITING, Case, Present, Token, empty
 from gemel.process.track import Track
 from gemel.process.ways import Ways
 
@@ -49,11 +49,12 @@ class Fold:
     base: Present | None = None
     lost: float = 0.0
     silence: Silence | None = None
+    ways: Ways | None = None
     _events: dict[str, dict[tuple[Time, str, str, str], Event]] = field(default_factory=dict)
     _tracks: dict[str, tuple[int, Track]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._ways = Ways(self.network)
+        self._ways = self.ways or Ways(self.network)
         self._cases = {case.id: case for case in self.base.cases} if self.base else {}
         self._tokens: dict[str, list[Token]] = {name: [] for name in self._cases}
         for token in self.base.tokens if self.base else ():
@@ -142,23 +143,30 @@ class Fold:
     # what silence says
 
     def _aged(self, track: Track, at: Time) -> Track:
-        """Return the track without services that must be over, if events get lost."""
+        """Return the track without services and waits that must be over, if events get lost."""
         over = [token for token in track.tokens if self.lost and self._over(track.case, token, at)]
         if not over:
             return track
         kept = [token for token in track.tokens if token not in over]
-        aged = Track(self._ways, track.case, kept, arrived=True, last=track.last)
+        aged = Track(self._ways, track.case, kept, arrived=True, doing=track.doing)
         for token in over:
-            aged._enter(self._ways.after(token.node), at)
+            aged._enter(self._ways.after(token.node) if token.status == SERVED else self._given_up(token), at)
         return aged
 
-    def _over(self, case: Case, token: Token, at: Time) -> bool:
+    def _given_up(self, token: Token) -> str:
         node = self._ways.nodes[token.node]
-        if token.status != SERVED or token.started is None or not isinstance(node, Task):
+        return self._ways.stations[node.station].gives_up_to if isinstance(node, Task) else END
+
+    def _over(self, case: Case, token: Token, at: Time) -> bool:
+        """Return whether a service, or patience, must have ended unseen."""
+        node = self._ways.nodes[token.node]
+        if token.status not in (SERVED, WAITING) or not isinstance(node, Task):
             return False
-        service = self._ways.stations[node.station].service
-        usual = service.get(case.customers) or service.get("*")
-        done = float(usual.cdf(np.array((at - token.started) / 1000))) if usual else 0.0
+        station = self._ways.stations[node.station]
+        lasts = station.service if token.status == SERVED else station.patience
+        usual = lasts.get(case.customers) or lasts.get("*")
+        since = token.started if token.started is not None else token.since
+        done = float(usual.cdf(np.array((at - since) / 1000))) if usual else 0.0
         return self.lost * done > 1.0 - done
 
     def _left(self, track: Track, at: Time) -> float:
@@ -168,8 +176,9 @@ class Fold:
         token = track.tokens[0]
         if not isinstance(self._ways.nodes[token.node], Choice) or self._ways.way(token.node, END) is None:
             return 0.0
-        before = token.node.removeprefix("after ")
-        return self.silence.left(before, (at - token.since) / 1000)
+        before = [name for name, node in self._ways.nodes.items() if getattr(node, "then", "") == token.node]
+        doing = track.doing or (before[0].partition("#")[0] if len(before) == 1 else "")
+        return self.silence.left(doing, (at - token.since) / 1000)
 
     # the rest
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +20,20 @@ from gemel.process.gauges import gauges_of, names_of
 from gemel.process.network import Network
 from gemel.process.network_json import body_of
 from gemel.process.present import Present, empty
+from gemel.process.ways import Ways
 
 PRESENT = "present"
+LEVEL = "level."
+"""Which quantile of a multiplier each member holds, `level.arrivals.CLASS`, in (0, 1)."""
+
 HELD = "held."
 """Values of levers that hold, `held.staff.POOL`."""
 
 SEEN = "seen."
 """What was due and what came, `seen.arrivals.CLASS.due` and `….came`, as far as it is remembered."""
+
+HERE = "here."
+"""How many people of a pool are there, `here.POOL`, where events tell who comes (`up`) and goes (`down`)."""
 
 HALF_LIFE: Time = 2 * DAY
 """How long what was seen counts: half of it is forgotten by then, so that the twin follows a drift."""
@@ -57,6 +63,8 @@ class Later:
 class Service:
     """The dynamics of one network; `spread` is the prior standard deviation of the log of each multiplier.
 
+    `lost` is the share of events that never come: who would have to wait or be served impossibly long is taken to be gone.
+
     A multiplier scales the arrivals of a class (`arrivals.CLASS`) or the service times of a station (`service.STATION`).
     What is known of it is a gamma distribution that counts of arrivals and sums of services update, half forgotten after
     two days; every member holds one quantile of it.
@@ -64,6 +72,7 @@ class Service:
 
     network: Network
     spread: Mapping[str, float] = field(default_factory=dict)
+    lost: float = 0.003
 
     @cached_property
     def multipliers(self) -> tuple[str, ...]:
@@ -73,8 +82,13 @@ class Service:
 
     @property
     def ranges(self) -> Mapping[str, Range]:
-        """Return the multipliers; readings move nothing else."""
-        return {f"scale.{name}": Range(0.0, math.inf, soft=True) for name in self.multipliers}
+        """Return nothing: what is uncertain is learned from events, not from readings."""
+        return {}
+
+    @cached_property
+    def ways(self) -> Ways:
+        """Return the network as a map, for following events."""
+        return Ways(self.network)
 
     @cached_property
     def sensors(self) -> Mapping[str, Gauge]:
@@ -88,7 +102,7 @@ class Service:
 
     def describe(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {"service": body_of(self.network), "spread": dict(sorted(self.spread.items()))}
+        return {"service": body_of(self.network), "spread": dict(sorted(self.spread.items())), "lost": self.lost}
 
     # what is believed
 
@@ -101,20 +115,23 @@ class Service:
             for what in ("due", "came")
         }
         values: dict[str, Array] = {**seen, PRESENT: _objects([empty(int(moment)) for moment in at])}
-        return self._scaled(Belief(tuple(subjects), at, values), members, seed)
+        levels = {
+            f"{LEVEL}{name}": np.stack([_uniform(seed, subject.id, name, members) for subject in subjects])
+            for name in self.multipliers
+        }
+        return Belief(tuple(subjects), at, {**levels, **values})
 
-    def _scaled(self, belief: Belief, members: int, seed: Seed) -> Belief:
-        """Return the belief with each member's multipliers, as what was seen says."""
-        quantiles = {name: self._quantiles(belief, name, members, seed) for name in self.multipliers}
-        return belief.with_values(**{f"scale.{name}": value for name, value in quantiles.items()})
+    def scales(self, belief: Belief) -> Mapping[str, np.ndarray]:
+        """Return each multiplier (twin, member): the quantiles, at each member's level, of what is known of it."""
+        return {name: self._scale(belief, name) for name in self.multipliers}
 
-    def _quantiles(self, belief: Belief, name: str, members: int, seed: Seed) -> np.ndarray:
+    def _scale(self, belief: Belief, name: str) -> np.ndarray:
         prior = 1.0 / max(self.spread.get(name, 0.1), 1e-3) ** 2
         due, came = (np.asarray(belief.values[f"{SEEN}{name}.{what}"], float) for what in ("due", "came"))
-        u = np.stack([_uniform(seed, subject.id, name, members) for subject in belief.subjects])
+        level = np.asarray(belief.values[f"{LEVEL}{name}"])
         if name.startswith("arrivals."):
-            return np.asarray(special.gammaincinv(prior + came, u) / (prior + due))
-        return np.asarray((prior + came) / special.gammaincinv(prior + due, 1.0 - u))
+            return np.asarray(special.gammaincinv(prior + came, level) / (prior + due))
+        return np.asarray((prior + came) / special.gammaincinv(prior + due, 1.0 - level))
 
     def frozen(self, belief: Belief) -> Mapping[str, Array]:
         """Return the values as plain arrays: the present as the bytes of its MessagePack."""
@@ -150,7 +167,7 @@ class Service:
     ) -> tuple[dict[str, Any], int]:
         """Return one row's values at *until*, and how many events did not fit."""
         present = _of(belief.values[PRESENT][row, 0])
-        fold = Fold(self.network, present)
+        fold = Fold(self.network, present, self.lost, ways=self.ways)
         for event in events:
             fold.take(event)
         seen = self._remembered(belief, row, until)
@@ -158,7 +175,19 @@ class Service:
             seen[f"{SEEN}{name}.due"] = seen[f"{SEEN}{name}.due"] + due
             seen[f"{SEEN}{name}.came"] = seen[f"{SEEN}{name}.came"] + came
         held = {f"{HELD}{dose.lever}": np.array([float(np.mean(dose.amount))]) for dose in plan}
-        return {**seen, **held, PRESENT: fold.present(until)}, fold.mended
+        return {**seen, **held, **self._here(belief, row, events), PRESENT: fold.present(until)}, fold.mended
+
+    def _here(self, belief: Belief, row: int, events: Sequence[Event]) -> dict[str, np.ndarray]:
+        """Return how many of each pool are there: a `down` of who never came `up` tells of a pool that nothing is known of."""
+        here = {
+            name: float(np.asarray(value)[row, 0]) for name, value in belief.values.items() if name.startswith(HERE)
+        }
+        pools = {pool.name for pool in self.network.pools if pool.kind == "people"}
+        for event in events:
+            pool = f"{HERE}{event.attributes.get('pool', '')}"
+            if event.phase in ("up", "down") and pool.removeprefix(HERE) in pools:
+                here[pool] = max(here.get(pool, 0.0) + (1.0 if event.phase == "up" else -1.0), 0.0)
+        return {name: np.array([count]) for name, count in here.items()}
 
     def _remembered(self, belief: Belief, row: int, until: Time) -> dict[str, np.ndarray]:
         kept = 0.5 ** (max(until - int(belief.at[row]), 0) / HALF_LIFE)
@@ -178,7 +207,7 @@ class Service:
         every: Time = 5 * MINUTE,
     ) -> tuple[Belief, Trajectory]:  # fmt: skip
         """Return the belief at *until* and gauges on the way, from an ensemble that starts where everyone is now."""
-        runs = [self._run(belief, row, plans[row], int(until[row]), seed, every) for row in range(len(belief.subjects))]
+        runs = [self.run(belief, row, plans[row], int(until[row]), seed, every) for row in range(len(belief.subjects))]
         values = {name: np.stack([run.gauges[name] for run in runs], axis=1) for name in record}
         ends = np.empty((len(runs), belief.members), object)
         for row, run in enumerate(runs):
@@ -191,22 +220,31 @@ class Service:
         moved = Belief(belief.subjects, np.asarray(until, np.int64), {**belief.values, **held, PRESENT: ends})
         return moved, Trajectory(after, values)
 
-    def _run(self, belief: Belief, row: int, plan: Plan, until: Time, seed: Seed, every: Time) -> Run:
+    def run(
+        self, belief: Belief, row: int, plan: Plan, until: Time, seed: Seed, every: Time, keep: Sequence[str] = ("end",)
+    ) -> Run:
+        """Return the engine's run of one row's ensemble, with all its gauges and what it is to *keep*."""
         at, subject = int(belief.at[row]), belief.subjects[row]
         found = belief.values[PRESENT][row]
         presents = [_of(value).moved(at) for value in found]
-        scales = {name: np.asarray(belief.values[f"scale.{name}"])[row] for name in self.multipliers}
+        scales = {name: value[row] for name, value in self.scales(belief).items()}
         return simulate(
             self.network, presents[0] if len(presents) == 1 else presents, until, members=belief.members,
-            seed=_key(seed, subject.id), controls=_controls(self._held(belief, row), plan, at), every=every,
-            scales=scales, keep=("end",),
+            seed=_key(seed, subject.id), controls=self.controls(belief, row, plan), every=every,
+            scales=scales, keep=keep,
         )  # fmt: skip
 
-    def _held(self, belief: Belief, row: int) -> Mapping[str, float]:
-        return {
-            name.removeprefix(HELD): float(np.asarray(value)[row].mean())
-            for name, value in belief.values.items() if name.startswith(HELD)
-        }  # fmt: skip
+    def controls(self, belief: Belief, row: int, plan: Plan) -> list[Control]:
+        """Return what the engine is told: levers as they stand, people as they are there, then what *plan* turns."""
+        at, standing = int(belief.at[row]), held(belief, row)
+        beyond = {}
+        for pool, here in _values(belief, row, HERE).items():
+            scheduled = float(self.network.pool(pool).calendar.steps(at, at + 1)[1][0])
+            beyond[f"staff.{pool}"] = here - scheduled - standing.get(f"staff.{pool}", 0.0)
+        doses = [
+            Dose(lever, amount, at) for lever, amount in sorted({**dict.fromkeys(beyond, 0.0), **standing}.items())
+        ]
+        return [_control(dose, at, beyond.get(dose.lever, 0.0)) for dose in [*doses, *plan]]
 
     def observe(self, belief: Belief) -> Mapping[str, Expected]:
         """Return what each gauge shows now."""
@@ -216,8 +254,13 @@ class Service:
 
     def complete(self, belief: Belief) -> Mapping[str, Array]:
         """Return gauges and multipliers: all that agents may look at as numbers."""
-        scales = {name: belief.values[name] for name in self.ranges}
+        scales = {f"scale.{name}": value for name, value in self.scales(belief).items()}
         return {**{name: expected.mean for name, expected in self.observe(belief).items()}, **scales}
+
+
+def held(belief: Belief, row: int = 0) -> dict[str, float]:
+    """Return the levers that were turned, as they stand."""
+    return _values(belief, row, HELD)
 
 
 def _of(value: Present | Later) -> Present:
@@ -260,12 +303,12 @@ def _done(network: Network, fold: Fold) -> Iterable[tuple[str, float, float]]:
             yield f"service.{station}", weight, weight * seconds * speed / usual.mean
 
 
-def _controls(held: Mapping[str, float], plan: Plan, at: Time) -> list[Control]:
-    """Return what the engine is told: levers as they stand, then as *plan* turns them."""
-    standing = [Dose(lever, amount, at) for lever, amount in sorted(held.items())]
-    return [_control(dose, at) for dose in [*standing, *plan]]
+def _values(belief: Belief, row: int, prefix: str) -> dict[str, float]:
+    found = {name: value for name, value in belief.values.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): float(np.asarray(value)[row].mean()) for name, value in found.items()}
 
 
-def _control(dose: Dose, at: Time) -> Control:
+def _control(dose: Dose, at: Time, beyond: float) -> Control:
+    """Return a dose as a control; of people, *beyond* are there whatever the lever says."""
     kind, _, target = dose.lever.partition(".")
-    return Control(max(dose.at, at), kind, target, float(np.mean(dose.amount)))
+    return Control(max(dose.at, at), kind, target, float(np.mean(dose.amount)) + beyond)
