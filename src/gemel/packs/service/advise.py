@@ -40,6 +40,7 @@ class View:
     horizon: Time = 3_600_000
     members: int = 64
     seed: Seed = 0
+    threads: int | None = 1
 
     @property
     def now(self) -> Time:
@@ -66,9 +67,10 @@ class Felt:
 
 def fork(view: View, actions: Sequence[Action] = ()) -> Felt:
     """Return what is felt if *actions* are done now; the same view gives the same draws whatever is done."""
+    told = controls([*view.standing, *actions], view.now, view.extra)
     run = simulate(
-        view.network, view.present, view.now + view.horizon, members=view.members, seed=view.seed,
-        controls=controls([*view.standing, *actions], view.now, view.extra), scales=view.scales, keep=("visits", "cases"),
+        view.network, view.present, view.now + view.horizon, members=view.members, seed=view.seed, controls=told,
+        scales=view.scales, keep=("visits", "cases"), threads=view.threads,
     )  # fmt: skip
     return felt(run, view)
 
@@ -78,6 +80,7 @@ def felt(run: Run, view: View) -> Felt:
     network, members = view.network, view.members
     classes = tuple(group.name for group in network.customers)
     visits = run.visits
+    assert visits is not None
     waited, broken, who = _waits(run, view)
     kept = np.isfinite(broken)
     index = np.asarray(visits["member"])[kept] * len(classes) + who[kept]
@@ -93,13 +96,24 @@ def felt(run: Run, view: View) -> Felt:
 def _waits(run: Run, view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return seconds waited (n,), whether that broke a promise (n,), NaN where none was made, and the class (n,)."""
     visits = run.visits
-    groups = np.asarray(visits["customers"])
+    assert visits is not None
+    groups = _classes(run)
     ready, started, ended = (np.asarray(visits[name], float) for name in ("ready", "started", "ended"))
     over = np.where(np.isfinite(started), started, np.where(np.isfinite(ended), ended, view.horizon / SECOND))
     waited = np.maximum(over - ready, 0.0)
     promise = _promises(view)[np.asarray(visits["node"]), groups]
     broken = np.where(np.isfinite(promise), (waited > promise).astype(float), np.nan)
     return waited, broken, groups
+
+
+def _classes(run: Run) -> np.ndarray:
+    """Return the class of each visit's customer (n,)."""
+    visits, cases = run.visits, run.cases
+    assert visits is not None and cases is not None
+    width = int(max(visits["case"].max(initial=0), cases["index"].max(initial=0))) + 1
+    found = np.zeros(width * (int(cases["member"].max(initial=0)) + 1), np.int64)
+    found[cases["member"].astype(np.int64) * width + cases["index"]] = cases["customers"]
+    return np.asarray(found[visits["member"].astype(np.int64) * width + visits["case"]])
 
 
 def _promises(view: View) -> np.ndarray:

@@ -53,7 +53,7 @@ class Follower:
             return
         if event.phase in ("left", "abandoned"):
             self._leave(event.case, event.at)
-        elif event.phase != "arrived":
+        elif event.phase != "arrived" and event.activity in self._station:
             self._move(event)
 
     def _arrive(self, event: Event) -> bool:

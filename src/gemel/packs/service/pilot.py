@@ -61,6 +61,7 @@ class Pilot:
 
     def __post_init__(self) -> None:
         self.follower = Follower(self.network)
+        self._pools = {pool.name for pool in self.network.pools}
 
     def watch(self, live: Live, now: Time) -> None:
         """Let the service go on until *now* and take in what is told."""
@@ -120,12 +121,14 @@ class Pilot:
 
     def _missing(self, live: Live, now: Time, standing: Sequence[Action]) -> tuple[Extra, ...]:
         """Return who is there beyond, or short of, the rota and what was done: taken to go on for three quarters of an hour."""
-        changed = {c.target: c.value for c in controls(standing, now) if c.kind == "staff" and c.at <= now}
+        changed = {c.target: float(c.value) for c in controls(standing, now) if c.kind == "staff" and c.at <= now}
         found = []
         for name, here in live.gauges().items():
             if not name.startswith("here.pool."):
                 continue
             pool = name.removeprefix("here.pool.")
+            if pool not in self._pools:
+                continue
             planned = float(self.network.pool(pool).calendar.steps(now, now + 1)[1][0])
             short = here - planned - changed.get(pool, 0.0)
             found += [("staff", pool, now, now + 45 * MINUTE, short)] if short else []

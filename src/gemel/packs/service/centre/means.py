@@ -13,7 +13,7 @@ Acts = tuple[Action, ...]
 
 
 def candidates(
-    usual: Felt, now: Time, done: Sequence[Action], *, most: int = 3, trouble_from: float = 0.7
+    usual: Felt, now: Time, done: Sequence[Action], *, most: int = 3, trouble_from: float = 1.0
 ) -> list[Acts]:
     """Return what may help the sites where promises will be broken: people from the other, stand-by, call-backs, overflow."""
     found: list[Acts] = []
@@ -32,10 +32,10 @@ def trouble(usual: Felt, site: str) -> float:
 def _for(site: str, now: Time, standing: Sequence[Action], left: int) -> list[Acts]:
     other = next(s for s in SITES if s != site)
     back = Action("call back", f"way.{site}>later.{site}", 0.35, now)
-    move = [Action("move", f"agents.{other}>agents.{site}", float(n), now) for n in (1, 2, 3)]
-    add = [Action("add", f"agents.{site}", float(n), now, 5400.0) for n in (1, 2, 3) if n <= left]
-    away = [Action("reroute", f"way.{site}>call.{other}", share, now, 1800.0) for share in (0.2, 0.4)]
+    move = [Action("move", f"agents.{other}>agents.{site}", float(n), now) for n in (1, 3)]
+    add = [Action("add", f"agents.{site}", float(n), now, 5400.0) for n in (1, 3) if n <= left]
+    away = [Action("reroute", f"way.{site}>call.{other}", 0.35, now, 1800.0)]
     singles = [*move, *add, *away, back]
     new = [a for a in singles if not any(b.kind == a.kind and b.target == a.target and b.until > now for b in standing)]
-    pairs = [(back, a) for a in new if back in new and a.kind in ("move", "add") and a.amount >= 2]
+    pairs = [(back, a) for a in new if back in new and a.kind in ("move", "add") and a.amount > 1]
     return [*((action,) for action in new), *pairs]

@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from gemel.process.calendar import Arrivals, Calendar, Shift
 from gemel.process.duration import Duration, exponential
-from gemel.process.network import ANY, Choice, Customers, Delay, Network, Node, Pool, Rule, Station, Task, Team, Test
+from gemel.process.network import (
+    ANY,
+    END,
+    Choice,
+    Customers,
+    Delay,
+    Network,
+    Node,
+    Pool,
+    Rule,
+    Station,
+    Task,
+    Team,
+    Test,
+)
 
 SITES = ("brisbane", "sydney")
 CLASSES = {"vulnerable": 60.0, "claim": 180.0, "status": 300.0}
@@ -16,10 +30,13 @@ LATER = 3600.0
 """Who is called back is promised it within an hour."""
 
 
-def network() -> Network:
-    """Return the two sites, one queue each, call-backs, and the assessment of claims behind them."""
+def network(*, whole: bool = True) -> Network:
+    """Return the two sites, one queue each, call-backs and, if *whole*, the assessment of claims behind them."""
     customers = tuple(_callers(name, site) for site in SITES for name in CLASSES)
-    nodes: tuple[Node, ...] = tuple(node for site in SITES for node in _way(site))
+    nodes: tuple[Node, ...] = tuple(node for site in SITES for node in _way(site, "settled" if whole else END))
+    if not whole:
+        pools = tuple(_agents(site) for site in SITES)
+        return Network("contact centre calls", customers, nodes, tuple(_phone(site) for site in SITES), pools)
     nodes += (
         Choice(
             "settled",
@@ -31,7 +48,7 @@ def network() -> Network:
         Task("assess", "assessment"),
     )
     stations = (*(_phone(site) for site in SITES), _assessment())
-    pools = (*(Pool(f"agents.{site}", rota(), cost_per_hour=32.0) for site in SITES), _handlers())
+    pools = (*(_agents(site) for site in SITES), _handlers())
     return Network("contact centre", customers, nodes, stations, pools)
 
 
@@ -42,13 +59,17 @@ def _callers(name: str, site: str) -> Customers:
     )
 
 
-def _way(site: str) -> tuple[Node, ...]:
+def _agents(site: str) -> Pool:
+    return Pool(f"agents.{site}", rota(), cost_per_hour=32.0)
+
+
+def _way(site: str, then: str) -> tuple[Node, ...]:
     other = next(s for s in SITES if s != site)
     return (
         Choice(f"way.{site}", (Rule({f"call.{site}": 1.0, f"later.{site}": 0.0, f"call.{other}": 0.0}),)),
         Delay(f"later.{site}", Duration("fixed", 1800.0), f"recall.{site}"),
-        Task(f"recall.{site}", f"phone.{site}", "settled"),
-        Task(f"call.{site}", f"phone.{site}", "settled"),
+        Task(f"recall.{site}", f"phone.{site}", then),
+        Task(f"call.{site}", f"phone.{site}", then),
     )
 
 
