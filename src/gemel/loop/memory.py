@@ -147,9 +147,9 @@ def situation_of(seen: Twin, at: Time, cause: Iterable[int] = ()) -> dict[str, f
         if fact.kind == CHOSEN and fact.body.get("situation"):
             return {str(name): float(value) for name, value in fact.body["situation"].items()}
     found = _readings(bank.replica(seen.id), seen.type, at)
-    for fact in bank.thread.read(seen.id, kinds=["forecast/1"], true_from=at - FRESH, true_until=at + 1):
-        ends = fact.body["quantiles"]["0.5"][-1]
-        found[f"{fact.body['signal']} expected"] = float(ends)
+    span = {"true_from": at - FRESH, "true_until": at + 1}
+    for fact in bank.thread.read(seen.id, kinds=["forecast/1"], reverse=True, limit=2 * len(seen.type.signals), **span):
+        found.setdefault(f"{fact.body['signal']} expected", float(fact.body["quantiles"]["0.5"][-1]))
     return found
 
 
