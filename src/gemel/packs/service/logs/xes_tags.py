@@ -26,7 +26,7 @@ USUAL, LONGEST_USUAL = 512, 120
 NAIVE = 32767
 
 PROBLEMS = (
-    "", "there is text before the first tag", "an end tag without its start tag", "a tag is not well formed",
+    "", "there is text outside of tags", "an end tag without its start tag", "a tag is not well formed",
     "more than one root", "tags are nested too deeply", "it has a document type, which no log needs",
     "an attribute has no quotes, or holds <", "an event within an event",
 )  # fmt: skip
@@ -213,6 +213,17 @@ def _skip(text, at, a, b, c, state):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def _named(text, first, last):  # type: ignore[no-untyped-def]
+    """Return whether a text is a name: letters, digits, : - _ . and whatever is beyond ASCII."""
+    for i in range(first, last):
+        c = text[i]
+        letter = (97 <= c <= 122) or (65 <= c <= 90) or c >= 128 or c == 58 or c == 95
+        if not letter and (i == first or not (45 <= c <= 46 or 48 <= c <= 57)):
+            return False
+    return last > first
+
+
+@numba.njit(cache=True, nogil=True)
 def _name_end(text, at):  # type: ignore[no-untyped-def]
     """Return where a name ends: at white space, =, / or >; the end of the text if it goes on."""
     n = len(text)
@@ -242,7 +253,7 @@ def read(  # type: ignore[no-untyped-def]
         while at < n and text[at] != 60:
             if text[at] == 10:
                 state[LINE] += 1
-            elif text[at] > 32 and state[DEPTH] == 0:
+            elif text[at] > 32:
                 state[PROBLEM] = _TEXT_FIRST
                 return at
             at += 1
@@ -352,7 +363,7 @@ def read(  # type: ignore[no-untyped-def]
                     here += 1
                 if here >= n:
                     break
-                if text[here] != 61 or name == name_end:
+                if text[here] != 61 or not _named(text, name, name_end):
                     problem = _TAG
                     break
                 here += 1
@@ -390,7 +401,10 @@ def read(  # type: ignore[no-untyped-def]
                 elif _is(text, name, name_end, k_uri):
                     v_uri, e_uri = inside, here
                 here += 1
-        if problem or (whole and first == last):
+                if here < n and text[here] > 32 and text[here] != 47 and text[here] != 62:
+                    problem = _TAG
+                    break
+        if problem or (whole and not _named(text, first, last)):
             state[LINE] += lines
             state[PROBLEM] = problem if problem else _TAG
             return at
