@@ -2,8 +2,8 @@
 
 A case could go on at `ready`. Until it queues (where the log tells that) or until staff could have begun it (where not),
 something outside the service held it: a `Delay`. That is the idea of extraneous delays of Chapela-Campa & Dumas
-(10.1016/j.is.2023.102324), here with the product-limit estimate: a delay that ended while nobody was free is only known to
-be at most as long as the wait.
+(10.1016/j.is.2023.102324), here with what is censored: a delay that ended while nobody was free is only known to have
+outlasted the last moment at which somebody was, and not to be longer than the wait.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from gemel.facts import SECOND
 from gemel.packs.service.discovery.batches import Batches
 from gemel.packs.service.discovery.evidence import UNSEEN, Evidence
-from gemel.packs.service.discovery.fitting import censored, fitted, left_censored
+from gemel.packs.service.discovery.fitting import censored, fitted, within
 from gemel.packs.service.discovery.flow import Ready
 from gemel.packs.service.discovery.staff import Staff
 from gemel.process.duration import Duration, fixed
@@ -83,7 +83,7 @@ def _place(pools: np.ndarray, speeds: Mapping[int, float]) -> np.ndarray:
 
 def _work(evidence: Evidence, staff: Staff) -> np.ndarray:
     """Return the seconds of work of each row (n,): while its pool is there, if the pool's work pauses otherwise."""
-    found = (evidence.end - evidence.start) / 1000.0
+    found: np.ndarray = (evidence.end - evidence.start) / 1000.0
     for place, (pool, open_time) in enumerate(zip(staff.pools, staff.open_time, strict=True)):
         if pool.pauses:
             rows = staff.pool == place
@@ -130,7 +130,8 @@ def waiting_since(evidence: Evidence, ready: np.ndarray) -> np.ndarray:
 def _since(evidence: Evidence, rows: np.ndarray, ready: np.ndarray) -> np.ndarray:
     """Return since when rows waited (m,) ms, as far as the log tells."""
     told = np.where(ready[rows] >= 0, np.minimum(ready[rows], evidence.start[rows]), evidence.start[rows])
-    return np.where(evidence.told[rows], evidence.begin[rows], told)
+    found: np.ndarray = np.where(evidence.told[rows], evidence.begin[rows], told)
+    return found
 
 
 def _patience(evidence: Evidence, name: str, rows: np.ndarray, ready: np.ndarray) -> Duration | None:
@@ -197,14 +198,21 @@ class _Free:
         found: np.ndarray = (place >= 0) & (moments < self.until[np.maximum(place, 0)])
         return found
 
+    def last(self, moments: np.ndarray) -> np.ndarray:
+        """Return the last moment before *moments* (m,) at which somebody was free, or one long before all."""
+        place = np.searchsorted(self.since, moments, "right") - 1
+        if not len(self.since):
+            return np.full(len(moments), -(1 << 60))
+        return np.where(place >= 0, np.minimum(self.until[np.maximum(place, 0)], moments), -(1 << 60))
+
 
 @dataclass(frozen=True)
 class _Held:
-    """Rows (m,), the seconds for which something outside held each, or, where not `exact`, the most that it can have."""
+    """Rows (m,), and the seconds for which something outside held each, at least and at most."""
 
     rows: np.ndarray
-    seconds: np.ndarray
-    exact: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
 
     def by_step(self, after: np.ndarray) -> dict[str, np.ndarray]:
         """Return samples of the delay after each step from which it surely differs, and after all others (`ANY`)."""
@@ -212,14 +220,14 @@ class _Held:
         own = {step for step in set(steps.tolist()) if step and self._differs(steps == step)}
         rest = ~np.isin(steps, list(own))
         groups = {step: steps == step for step in sorted(own)} | ({ANY: rest} if rest.any() else {})
-        return {step: left_censored(self.seconds[mine], self.exact[mine]) for step, mine in groups.items()}
+        return {step: within(self.least[mine], self.most[mine]) for step, mine in groups.items()}
 
     def _differs(self, mine: np.ndarray) -> bool:
         from scipy.stats import ks_2samp
 
         if min(mine.sum(), (~mine).sum()) < OWN:
             return False
-        return bool(ks_2samp(self.seconds[mine], self.seconds[~mine]).pvalue < SURE)
+        return bool(ks_2samp(self.most[mine], self.most[~mine]).pvalue < SURE)
 
 
 def _held(
@@ -232,7 +240,7 @@ def _held(
     untold = ~evidence.told[rows]
     if not len(rows) or not untold.any() or not evidence.timed or not pools:
         some = len(rows) and np.mean(gap > LEAST) >= HELD and gap.mean() > LEAST
-        return _Held(rows, gap, np.ones(len(rows), bool)) if some else None
+        return _Held(rows, gap, gap) if some else None
     if batch is not None:
         return None
     before = evidence.start[rows] - BLINK // 2
@@ -243,4 +251,6 @@ def _held(
     evidence.seen(
         f"before {name}", f"{held.mean():.0%} begin later than somebody was free: a delay outside the service"
     )
-    return _Held(rows, gap, exact)
+    last = np.max([free[pool].last(before) for pool in pools], axis=0)
+    least = np.clip((last - ready[rows]) / 1000.0, 0.0, gap)
+    return _Held(rows, np.where(exact, gap, least), gap)

@@ -15,6 +15,15 @@ from gemel.packs.service.discovery.evidence import Evidence
 BETTER, SHOWN, NOON_OF_WORK = 30.0, 20_000, 12.75
 """Nats by which a zone must tell the hours of the day better than UTC; moments looked at; the usual middle of a day's work."""
 
+NEARLY = 1.5
+"""Hours from the usual middle that make no difference."""
+
+KNOWN = (
+    "Europe/Berlin", "Europe/London", "Europe/Helsinki", "America/New_York", "America/Chicago", "America/Denver",
+    "America/Los_Angeles", "Australia/Sydney", "Pacific/Auckland", "America/Santiago",
+)  # fmt: skip
+"""The best known of those whose clocks are the same."""
+
 
 def zone_of(evidence: Evidence) -> str:
     """Return the zone in which the day is sharpest, where that can be told; say what else it could be.
@@ -35,7 +44,10 @@ def zone_of(evidence: Evidence) -> str:
         evidence.unknown("zone", "the log's clocks never changed to tell a local time: hours are of UTC")
         return told
     middle = _middle(moments)
-    alike = sorted(zones[best], key=lambda zone: (abs(_local(middle, zone, days) - NOON_OF_WORK), zone))
+    alike = sorted(
+        zones[best],
+        key=lambda zone: (abs(_local(middle, zone, days) - NOON_OF_WORK) // NEARLY, zone not in KNOWN, zone),
+    )
     others = f" (or {len(alike) - 1} others, such as {', '.join(alike[1:4])})" if len(alike) > 1 else ""
     evidence.seen("zone", f"the hours of work move as the clocks of {alike[0]} did{others}")
     return alike[0]
