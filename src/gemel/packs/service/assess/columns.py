@@ -35,7 +35,9 @@ WORDS = (
 )
 """Words in a column's name that say of which asset it tells; anything else tells of the process."""
 
-PERSONAL = r"customer|client|patient|name$|resource|employee|user|agent|responsib|age$|gender|sex$|diagnos|birth|mail|phone"
+PERSONAL = (
+    r"customer|client|patient|name$|resource|employee|user|agent|responsib|age$|gender|sex$|diagnos|birth|mail|phone"
+)
 COST = r"cost|price|fee|expense"
 FELT = r"score|rating|satisf|nps|csat|\bces\b|sentiment|emotion|feedback|stars"
 
@@ -133,6 +135,15 @@ def numbers_of(column: Column) -> np.ndarray | None:
 def felt_of(log: Log) -> tuple[str, ...]:
     """Return the columns that seem to tell what customers felt: scores, ratings, sentiment."""
     return tuple(name for name in (*log.attributes, *log.about) if re.search(FELT, name.lower()))
+
+
+def scores_of(log: Log) -> tuple[str, ...]:
+    """Return those of the columns of `felt_of` that hold numbers."""
+    return tuple(name for name in felt_of(log) if _numeric(log.attributes.get(name, log.about.get(name))))
+
+
+def _numeric(column: Column | None) -> bool:
+    return isinstance(column, np.ndarray) and bool(np.isfinite(column).any())
 
 
 @dataclass(frozen=True)

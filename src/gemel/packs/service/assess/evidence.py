@@ -8,19 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from gemel.errors import BadInput, unknown
+from gemel.errors import BadInput, GemelError, unknown
 from gemel.facts import Time, iso
-from gemel.packs.service.assess.columns import Check, Cost, Field, checks_of, costs_of, felt_of, fields_of
+from gemel.packs.service.assess.columns import Check, Cost, Field, checks_of, costs_of, felt_of, fields_of, scores_of
 from gemel.packs.service.assess.foresight import Foresight, Tell, foresight_of
 from gemel.packs.service.assess.kpis import Half, Kpi, Trial, halves_of, kpis_of, trials_of
 from gemel.packs.service.assess.pains import WHOLE, Opportunity, Pain, opportunities_of, pains_of
 from gemel.packs.service.assess.paths import Paths, paths_of
 from gemel.packs.service.assess.rows import Rows, Unknown, rows_of
 from gemel.packs.service.assess.stations import Spread, Station, Worker, spread_of, stations_of, workers_of
+from gemel.packs.service.discovery import discover
+from gemel.packs.service.journeys import Journeys, journeys
 from gemel.packs.service.log import Log
 from gemel.packs.service.logs import Repair
+from gemel.packs.service.touchpoints import Promise
 
-STAGES = 6
+STAGES = 8
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a twin of the service could learn from the log: so many stations and pools, and what it could not, in sentences."""
+
+    stations: int
+    pools: int
+    doubts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,8 @@ class Evidence:
     promises: Mapping[str, float]
     hour_cost: float | None
     paths: Paths
+    journeys: Journeys
+    learned: Learned | Unknown
     stations: tuple[Station, ...]
     workers: tuple[Worker, ...]
     pains: tuple[Pain, ...]
@@ -65,6 +79,7 @@ class Evidence:
     def body(self) -> dict[str, Any]:
         """Return it as JSON types."""
         found = asdict(self)
+        found["journeys"] = {**self.journeys.body(), "variants": len(self.journeys.variants)}
         found["overview"] |= {"first": iso(self.overview.first), "last": iso(self.overview.last)}
         return found
 
@@ -89,14 +104,31 @@ def evidence_of(
     paths, workers, priced = paths_of(rows), workers_of(rows, local), costs_of(log)
     tell("reading times", 4, STAGES)
     each, cost = priced or (None, None)
+    tell("reading times", 5, STAGES)
+    touched, learned = _journeys(log, told), _learned(log)
     pains = pains_of(rows, stations, told, hour_cost, each)
     tell("reading times", STAGES, STAGES)
     foresight = foresight_of(rows, told.get(WHOLE), local, tell)
     return Evidence(
-        _overview(rows, local), told, hour_cost, paths, stations, workers, pains, opportunities_of(rows, pains, stations),
+        _overview(rows, local), told, hour_cost, paths, touched, learned, stations, workers, pains,
+        opportunities_of(rows, pains, stations),
         foresight, cost, fields_of(log), checks_of(log), tuple(repairs), felt_of(log), kpis_of(rows, told, each, foresight),
         trials_of(rows, float(np.mean(rows.visit > _limit(rows, foresight)))), halves_of(rows),
     )  # fmt: skip
+
+
+def _journeys(log: Log, promises: Mapping[str, float]) -> Journeys:
+    """Return touchpoints before, during and after the moment of truth, with what customers felt where columns of numbers tell."""
+    waits = {name: value for name, value in promises.items() if name != WHOLE}
+    return journeys(log, Promise(waits), feelings=scores_of(log))
+
+
+def _learned(log: Log) -> Learned | Unknown:
+    try:
+        found = discover(log)
+    except GemelError as error:
+        return Unknown(str(error))
+    return Learned(len(found.network.stations), len(found.network.pools), tuple(str(note) for note in found.unknown))
 
 
 def _checked(log: Log, promises: Mapping[str, float]) -> Mapping[str, float]:

@@ -135,6 +135,13 @@ def missing_of(evidence: Evidence) -> tuple[str, ...]:
 
 def _missing(evidence: Evidence) -> Iterator[str]:
     gaps = missing_of(evidence)
+    if isinstance(evidence.learned, Unknown):
+        yield f"No twin could be made from this log: {evidence.learned.why}."
+    else:
+        yield (
+            f"A twin could be made from this log, with {counted(evidence.learned.stations, 'station')} and "
+            f"{counted(evidence.learned.pools, 'pool')} of staff; in doubt stay {counted(len(evidence.learned.doubts), 'thing')}."
+        )
     yield f"Missing: {'; '.join(gaps)}." if gaps else "Nothing that this assessment needs is missing."
 
 

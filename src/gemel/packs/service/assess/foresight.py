@@ -162,13 +162,15 @@ def _prefixes(rows: Rows, limit: float, zone: str) -> _Prefixes:
 def _taught(x: np.ndarray, long: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from what is known (m, features) to how likely the case takes long (m,)."""
     from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-untyped]  # loads slowly
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+    known = np.nan_to_num(x, nan=-1.0)
+    varies = np.ptp(known, axis=0) > 0
     model = HistGradientBoostingClassifier(
         max_iter=80, learning_rate=0.08, max_leaf_nodes=15, min_samples_leaf=20, early_stopping=False, random_state=0
     )
-    known = np.nan_to_num(x, nan=-1.0)
-    varies = np.ptp(known, axis=0) > 0
-    model.fit(known[:, varies], long)
+    with threadpool_limits(1):  # so few rows are done sooner by one thread than shared by several
+        model.fit(known[:, varies], long)
     return lambda some: np.asarray(model.predict_proba(np.nan_to_num(some, nan=-1.0)[:, varies])[:, 1])
 
 

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom, norm
 
+from gemel.errors import BadInput
+from gemel.packs.service.assess.columns import scores_of
 from gemel.packs.service.assess.foresight import Foresight
 from gemel.packs.service.assess.pains import WHOLE, repeats_of
 from gemel.packs.service.assess.rows import Rows, Unknown
+from gemel.packs.service.experience import SURVEYS, experience
+from gemel.packs.service.log import Log
 
 SURE = 0.95
 WEEK_S = 7 * 86400.0
@@ -18,7 +22,7 @@ WEEK_S = 7 * 86400.0
 
 @dataclass(frozen=True)
 class Kpi:
-    """A figure to steer by: today's value with its 95 % interval in `s`, `share` or `money`; what it means; what is better."""
+    """A figure to steer by: today's value with its 95 % interval in its unit (`s`, `share`, …); what it means; what is better."""
 
     name: str
     value: float
@@ -48,7 +52,20 @@ def kpis_of(
         alarm = foresight.alarms[1]
         means = f"long cases told in time, at {alarm.false / alarm.of_good:.0%} false alarms among the others"
         found.append(_share("Foreseen", alarm.told, alarm.of_long, means, "higher"))
-    return tuple(found)
+    return (*found, *_felt(rows.log))
+
+
+def _felt(log: Log) -> list[Kpi]:
+    """Return NPS, CSAT and CES where a column bears the name and its numbers are on the scale."""
+    columns = {kind: name for kind in SURVEYS for name in scores_of(log) if kind in name.lower()}
+    found = []
+    for kind, name in columns.items():
+        try:
+            one = experience(log, {kind: name})[kind]
+        except BadInput:  # on another scale: it is no such score
+            continue
+        found.append(Kpi(kind.upper(), one.value, one.low, one.high, one.unit, f"from column {name}", "higher"))
+    return found
 
 
 def _quantile(name: str, values: np.ndarray, level: float, means: str) -> Kpi:

@@ -17,7 +17,8 @@ from gemel.packs.service.assess.evidence import Evidence
 from gemel.packs.service.assess.foresight import Foresight
 from gemel.packs.service.assess.kpis import WEEK_S, Kpi
 from gemel.packs.service.assess.questions import SOURCE, STEPS
-from gemel.packs.service.assess.rows import spoken
+from gemel.packs.service.assess.rows import Unknown, spoken
+from gemel.packs.service.assess.stations import Spread
 
 SHOWN, HEATED, PLENTY = 10, 6, 20
 """How many pains, heat maps and table rows the page shows."""
@@ -83,7 +84,7 @@ def _overview(assessment: Assessment) -> str:
     ]
     short = "".join(f"<li>{escape(text)}</li>" for text in head)
     rows = [[v.question.step, v.question.text, STATES[v.state]] for v in assessment.verdicts]
-    states = table("The fifteen questions", ["step", "question", "state"], rows, kind="wrap")
+    states = table("The fifteen questions", ["step", "question", "state"], rows)
     return paper.section("Overview", f"{_tiles(tiles)}<h3>In short</h3><ul>{short}</ul>{states}")
 
 
@@ -150,6 +151,7 @@ def _map(seen: Evidence) -> str:
         ["path", "cases", "share", "median visit"],
         ways,
         numbers=(1, 2, 3),
+        kind="long",
     )
     scrolled = f'<div class="scroll">{drawn}</div>'
     return _figure("Journey map", text, scrolled, table("Moves", head, rows, numbers=(2, 3, 4))) + common
@@ -186,6 +188,25 @@ def _pains(seen: Evidence) -> str:
     ) + table("Pain points", head, rows, numbers=(2, 3, 4, 5))
 
 
+def _touchpoints(seen: Evidence) -> str:
+    ranked = {one.touchpoint: one for one in seen.journeys.pains}
+    rows = []
+    for one in seen.journeys.touchpoints:
+        pain = ranked.get(one.name)
+        felt = "; ".join(f"{name} {value.value:.1f}" for name, value in one.feelings.items())
+        over = "none" if pain is None else f"{pain.score.value:,.0f} ({pain.score.low:,.0f} to {pain.score.high:,.0f})"
+        place = "–" if pain is None else f"{pain.rank} ({pain.ranks[0]} to {pain.ranks[1]})"
+        wait = [spoken(one.promised) + ("" if one.told else ", usual"), spoken(one.waited[0])]
+        rows.append([one.name, one.phase, f"{one.customers:,}", *wait, over, place, felt or "unknown"])
+    text = (
+        f"Before, during and after the moment of truth, taken to be {seen.journeys.truth}: {seen.journeys.why}. Counted is what "
+        "goes beyond the promise, or where none was told, beyond what is usual there (the median). Intervals of 95 %: ranks "
+        "that overlap cannot be told apart."
+    )
+    head = ["touchpoint", "when", "customers", "promised", "median", "hours beyond", "rank", "felt"]
+    return f"<h3>Touchpoints</h3><p>{escape(text)}</p>" + table("Touchpoints", head, rows, numbers=(2, 3, 4, 5, 6))
+
+
 def _reactive(seen: Evidence) -> str:
     if not isinstance(seen.foresight, Foresight):
         return _unknown("Foreseeable or not", f"{seen.foresight.why}.")
@@ -198,7 +219,7 @@ def _reactive(seen: Evidence) -> str:
         f' in time: {alarm.told} ({share:.0%})</li><li><b class="below"></b> noticed only when late: {late}'
         f" ({1 - share:.0%})</li></ul>"
     )
-    kind = "the promise" if seen.foresight.promised else "which four of five kept"
+    kind = "the promise" if seen.foresight.promised else "a time that four of five visits keep"
     which = "the last quarter of the cases" if seen.foresight.later else "every fourth case"
     taught = (
         "earlier cases"
@@ -269,13 +290,22 @@ def _quality(seen: Evidence) -> str:
     )
 
 
+def _learned(seen: Evidence) -> str:
+    title = "What a twin could learn"
+    if isinstance(seen.learned, Unknown):
+        return _unknown(title, f"{seen.learned.why}.")
+    doubts = "".join(f"<li>{escape(text)}</li>" for text in seen.learned.doubts) or "<li>nothing</li>"
+    text = f"From this log, {seen.learned.stations} stations and {seen.learned.pools} pools of staff were found. In doubt stay:"
+    return f"<h3>{title}</h3><p>{text}</p><ul>{doubts}</ul>"
+
+
 def _heats(seen: Evidence) -> str:
     worst = [one for one in seen.stations if one.measured is not None and one.measured.total > 0][:HEATED]
     if not worst:
         return _unknown(f"When customers lose time ({seen.overview.measured})", "the log tells of no wait.")
     what = seen.overview.measured
     text = (
-        f"Median {what} by local weekday and hour ({seen.overview.zone}) in which a customer became ready, at the"
+        f"Mean {what} by local weekday and hour ({seen.overview.zone}) in which a customer became ready, at the"
         f" {len(worst)} activities where most time is lost; each map has its own scale, empty cells had no customer."
         " Computed from "
         + (
@@ -296,41 +326,32 @@ def _week_table(name: str, week: Sequence[float | None], came: Sequence[int]) ->
             rows.append(
                 [f"{hour:02}", *("" if value is None else f"{spoken(value)} ({count})" for value, count in cells)]
             )
-    return table(f"{name}: median (how many came)", ["hour", *drawing.DAYS], rows, numbers=range(1, 8))
+    return table(f"{name}: mean (how many came)", ["hour", *drawing.DAYS], rows, numbers=range(1, 8))
 
 
 def _stations(seen: Evidence) -> str:
-    head = [
-        "activity",
-        "times",
-        "cases",
-        f"{seen.overview.measured}, median",
-        "nine of ten",
-        "mean",
-        "work, median",
-        "gave up",
-        "promise",
-        "broken",
+    top = seen.stations[:PLENTY]
+    columns = [
+        ("times", [f"{one.visits:,}" for one in top]),
+        ("cases", [f"{one.cases:,}" for one in top]),
+        (f"{seen.overview.measured}, median", [_part(one.measured, "p50") for one in top]),
+        ("nine of ten", [_part(one.measured, "p90") for one in top]),
+        ("mean", [_part(one.measured, "mean") for one in top]),
     ]
-    rows = []
-    for one in seen.stations[:PLENTY]:
-        m, w = one.measured, one.work
-        waits = [spoken(m.p50), spoken(m.p90), spoken(m.mean)] if m else ["unknown"] * 3
-        kept = ["none told", "–"] if one.promise is None else [spoken(one.promise), f"{one.breaches:,}"]
-        rows.append(
-            [
-                one.name,
-                f"{one.visits:,}",
-                f"{one.cases:,}",
-                *waits,
-                spoken(w.p50) if w else "unknown",
-                f"{one.gave_up:,}",
-                *kept,
-            ]
-        )
-    return table(
-        f"The {len(rows)} activities where most time is lost, of {len(seen.stations)}", head, rows, numbers=range(1, 10)
-    )
+    if seen.overview.worked is not None:
+        columns.append(("work, median", [_part(one.work, "p50") for one in top]))
+    if any(one.gave_up for one in top):
+        columns.append(("gave up", [f"{one.gave_up:,}" for one in top]))
+    if any(one.promise is not None for one in top):
+        columns.append(("promised", ["–" if one.promise is None else spoken(one.promise) for one in top]))
+        columns.append(("broken", ["–" if one.breaches is None else f"{one.breaches:,}" for one in top]))
+    rows = [[one.name, *cells] for one, *cells in zip(top, *(cells for _, cells in columns), strict=True)]
+    caption = f"The {len(rows)} activities where most time is lost, of {len(seen.stations)}"
+    return table(caption, ["activity", *(name for name, _ in columns)], rows, numbers=range(1, 10))
+
+
+def _part(spread: Spread | None, name: str) -> str:
+    return "unknown" if spread is None else spoken(getattr(spread, name))
 
 
 def _workload(seen: Evidence) -> str:
@@ -514,8 +535,8 @@ def _trials(seen: Evidence) -> str:
 
 
 PARTS: dict[str, tuple[Part, ...]] = {
-    "Assess": (_pains, _map, _reactive, _costs),
-    "Analyze": (_inventory, _quality, _heats, _stations, _workload),
+    "Assess": (_pains, _touchpoints, _map, _reactive, _costs),
+    "Analyze": (_inventory, _quality, _learned, _heats, _stations, _workload),
     "Identify": (_opportunities, _foresight),
     "Co-design": (_kpis,),
     "Evaluate": (_alarms, _trials),

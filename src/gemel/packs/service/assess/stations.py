@@ -41,7 +41,7 @@ class Station:
     """One activity, taken as a station of its own; all times in seconds.
 
     `measured` is the wait, or waiting and work together where the log only tells ends (`Rows.measure`); `took` is both
-    together always; `week` the median of what is measured by local hour of the week (168), None where nobody came, `came`
+    together always; `week` the mean of what is measured by local hour of the week (168), None where nobody came, `came`
     how many came. `promise` is what customers were promised, `breaches` how many of the visits broke it. `closed` is the
     share of the waiting in hours in which the service rests, `peak` the share in the worst tenth of the hours.
     """
@@ -98,11 +98,11 @@ def _station(
 
 
 def _week(hours: np.ndarray, values: np.ndarray) -> tuple[tuple[float | None, ...], tuple[int, ...]]:
-    """Return the median (168) and the count (168) by hour of the week."""
+    """Return the mean (168) and the count (168) by hour of the week."""
     told = np.isfinite(values) & (hours >= 0)
-    order = np.argsort(hours[told], kind="stable")
-    parts = np.split(values[told][order], np.searchsorted(hours[told][order], np.arange(1, WEEK_HOURS)))
-    return tuple(float(np.median(part)) if len(part) else None for part in parts), tuple(len(part) for part in parts)
+    came = np.bincount(hours[told], minlength=WEEK_HOURS).tolist()
+    lost = np.bincount(hours[told], weights=values[told], minlength=WEEK_HOURS).tolist()
+    return tuple(one / n if n else None for one, n in zip(lost, came, strict=True)), tuple(came)
 
 
 def _peak(hours: np.ndarray, values: np.ndarray) -> float | None:
