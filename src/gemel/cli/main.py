@@ -17,6 +17,7 @@ from gemel.cli import (
     consenting,
     data,
     erasing,
+    journeying,
     keeping,
     policies,
     proofs,
@@ -44,7 +45,7 @@ PANELS = {
     "Consent": (consenting, policies),
     "The subject's side": (subject, erasing),
     "Many twins": (searching, cohorts),
-    "Services": (assessing, codesigning),
+    "Services": (assessing, codesigning, journeying),
     "Proof, exchange and keeping": (proofs, bundles, keeping, threads),
     "Server": (serving, tokens),
 }

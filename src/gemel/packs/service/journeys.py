@@ -18,7 +18,6 @@ from gemel.packs.service.pains import Pain, pains
 from gemel.packs.service.touchpoints import (
     PHASES,
     Delays,
-    Promise,
     Touchpoint,
     delays,
     moment_of_truth,
@@ -26,6 +25,7 @@ from gemel.packs.service.touchpoints import (
     span,
     touchpoints,
 )
+from gemel.packs.service.touchpoints import Promise as Promise
 from gemel.packs.service.variants import Variant, variants
 
 
