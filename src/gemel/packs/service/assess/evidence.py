@@ -105,7 +105,7 @@ def evidence_of(
     tell("reading times", 4, STAGES)
     each, cost = priced or (None, None)
     tell("reading times", 5, STAGES)
-    touched, learned = _journeys(log, told), _learned(log)
+    touched, learned = _journeys(log, told), _learned(log, tell)
     pains = pains_of(rows, stations, told, hour_cost, each)
     tell("reading times", STAGES, STAGES)
     foresight = foresight_of(rows, told.get(WHOLE), local, tell)
@@ -123,11 +123,14 @@ def _journeys(log: Log, promises: Mapping[str, float]) -> Journeys:
     return journeys(log, Promise(waits), feelings=scores_of(log))
 
 
-def _learned(log: Log) -> Learned | Unknown:
+def _learned(log: Log, tell: Tell) -> Learned | Unknown:
+    tell("finding stations and staff", 0, 1)
     try:
         found = discover(log)
     except GemelError as error:
         return Unknown(str(error))
+    finally:
+        tell("finding stations and staff", 1, 1)
     return Learned(len(found.network.stations), len(found.network.pools), tuple(str(note) for note in found.unknown))
 
 

@@ -161,8 +161,8 @@ def _prefixes(rows: Rows, limit: float, zone: str) -> _Prefixes:
 
 def _taught(x: np.ndarray, long: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from what is known (m, features) to how likely the case takes long (m,)."""
-    from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-untyped]  # loads slowly
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from sklearn.ensemble import HistGradientBoostingClassifier  # loads slowly
+    from threadpoolctl import threadpool_limits
 
     known = np.nan_to_num(x, nan=-1.0)
     varies = np.ptp(known, axis=0) > 0
