@@ -101,6 +101,18 @@ def test_gauges_that_a_choice_put_on_record_are_the_situation(past: tuple[Bank, 
     assert remember(tank, seq).situation == {"queue": 7.0}
 
 
+def test_now_is_held_against_choices_by_their_own_gauges() -> None:
+    """A choice that put the level on record is found again by the level that is believed now."""
+    made, tank = tanks()
+    body = {"chosen": "bucket", "options": [], "propensity": 0.9, "held_out": False, "situation": {"tank.level": 9.0}}
+    fact = made.append([Draft("tank", CHOSEN, body, made.now(), "agent:x")]).facts[0]
+    lived_through(made, tank, 10.0, "with gauges", 1.0, cause=(fact.seq,))
+    found = remember(tank)
+    assert list(found.situation) == ["tank.level"]
+    assert found.situation["tank.level"] == pytest.approx(tank.situation().state["tank.level"])
+    assert [one.title for one in found.alike] == ["with gauges"]
+
+
 GAUGES = st.dictionaries(st.sampled_from("abc"), st.integers(-9, 9).map(float), max_size=3)
 
 

@@ -101,12 +101,13 @@ def remember(seen: Twin, proposal: int | None = None, most: int = MOST) -> Memor
     if most < 1:
         raise BadInput(f"{most} is not a number of situations to show", field="most")
     known = seen.proposals()
-    now, cause = seen.bank.now(), tuple[int, ...]()
-    if proposal is not None:
+    now = seen.bank.now()
+    if proposal is None:
+        here = _state(seen, now) or situation_of(seen, now)
+    else:
         this = seen.bank.proposal(seen.id, proposal)
-        now, cause = this.made_at, this.cause
+        now, here = this.made_at, situation_of(seen, this.made_at, this.cause)
         known = [one for one in known if one.seq < proposal]
-    here = situation_of(seen, now, cause)
     outcomes = _outcomes(seen, now)
     pasts = [_past(seen, one, outcomes.get(one.seq)) for one in known[-LATEST:]]
     return Memory(here, ranked(here, pasts, most), len(pasts))
@@ -151,6 +152,14 @@ def situation_of(seen: Twin, at: Time, cause: Iterable[int] = ()) -> dict[str, f
     for fact in bank.thread.read(seen.id, kinds=["forecast/1"], reverse=True, limit=2 * len(seen.type.signals), **span):
         found.setdefault(f"{fact.body['signal']} expected", float(fact.body["quantiles"]["0.5"][-1]))
     return found
+
+
+def _state(seen: Twin, now: Time) -> dict[str, float]:
+    """Return the gauges that the last choice put on record, as they are believed to be now; none where none did."""
+    last = next(iter(seen.bank.thread.read(seen.id, kinds=[CHOSEN], reverse=True, limit=1)), None)
+    gauges = {} if last is None else last.body.get("situation", {})
+    state = seen.situation(now).state if gauges else {}
+    return {str(name): float(state[name]) for name in gauges if name in state}
 
 
 def _readings(replica: Replica, twin_type: TwinType, at: Time) -> dict[str, float]:
