@@ -189,7 +189,7 @@ class Fold:
                 came[track.case.customers] = came.get(track.case.customers, 0) + 1
         return came
 
-    def _away(self, at: Time) -> tuple[tuple[str, Time | None], ...]:
+    def _away(self, at: Time) -> tuple[tuple[str, float | None], ...]:
         """Return units that are away: those of before that are not back, and resources that are down."""
         away = [one for one in (self.base.away if self.base else ()) if one[1] is None or one[1] > at]
         pools = {pool.name for pool in self.network.pools}

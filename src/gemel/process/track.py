@@ -30,7 +30,8 @@ class Track:
     mended: int = 0
     gone: bool = False
     arrived: bool = False
-    last: Time | None = None
+    doing: str = ""
+    """The activity that was last heard of."""
     _paused: dict[str, Time] = field(default_factory=dict)
 
     def follow(self, events: Sequence[Event]) -> None:
@@ -53,13 +54,12 @@ class Track:
         if phase in ("completed", "paused", "resumed"):
             return 1.0 if SERVED in here else 8.0 if here else 8.5
         if phase in ("queued", "started"):
-            ready = phase == "started" and WAITING in here
-            cost = 0.0 if ready else self._nearest(places)[0]
-            return 2.0 + min(cost, 4.0) + 0.05 * (phase == "queued") + 0.02 * (phase == "started")
+            cost = 0.0 if WAITING in here else self._nearest(places)[0]
+            return 2.0 + min(cost, 4.0) + 0.02 * (phase == "queued") + 0.05 * (phase == "started")
         return {"arrived": 0.0, "noted": 0.5, "abandoned": 3.0 if WAITING in here else 7.0}.get(phase, 9.0)
 
     def _take(self, event: Event) -> None:
-        self.last = event.at
+        self.doing = event.activity or self.doing
         if event.attributes:
             self.case = replace(self.case, attributes={**self.case.attributes, **event.attributes})
         doing = PHASE.get(event.phase)
@@ -81,9 +81,12 @@ class Track:
         self._enter(self._entry(), event.at)
 
     def _queues(self, event: Event) -> None:
-        if self._at(event.activity, WAITING, DELAYED) is None:
+        place = self._at(event.activity, WAITING, DELAYED)
+        if place is None:
             self._bring(event.activity, event.at, event.at)
-        else:
+        elif self.tokens[place].status == DELAYED and isinstance(self.ways.nodes[self.tokens[place].node], Task):
+            self.tokens[place] = replace(self.tokens[place], status=WAITING, since=event.at, due=None)  # called back
+        elif self.tokens[place].since != event.at:
             self.mended += 1
 
     def _starts(self, event: Event) -> None:
@@ -138,10 +141,12 @@ class Track:
 
     # how tokens move
 
-    def _enter(self, name: str, at: Time) -> None:
+    def _enter(self, name: str, at: float) -> None:
         """Put a token at *name* and on, as far as there is only one way."""
         while name != END:
             node = self.ways.nodes[name]
+            if isinstance(node, Task | Delay | Split):
+                self._count(name)
             if isinstance(node, Task | Delay):
                 self.tokens.append(Token(self.case.id, name, WAITING if isinstance(node, Task) else DELAYED, at))
                 return
@@ -155,7 +160,7 @@ class Track:
             name = onward
         self.gone = not self.tokens
 
-    def _joined(self, join: Join, at: Time) -> str | None:
+    def _joined(self, join: Join, at: float) -> str | None:
         self.tokens.append(Token(self.case.id, join.name, JOINED, at))
         there = [token for token in self.tokens if token.node == join.name]
         if len(there) < self.ways.parts.get(join.name, 1):
@@ -163,7 +168,7 @@ class Track:
         self.tokens = [token for token in self.tokens if token.node != join.name]
         return join.then
 
-    def _chosen(self, choice: Choice, at: Time) -> str | None:
+    def _chosen(self, choice: Choice, at: float) -> str | None:
         about = {**self.case.attributes, "class": self.case.customers, "times": self.case.times.get(choice.name, 0)}
         only = self.ways.only(choice, about)
         if only is None:
@@ -172,13 +177,13 @@ class Track:
             self._count(choice.name)
         return only
 
-    def _count(self, choice: str) -> None:
-        self.case = replace(self.case, times={**self.case.times, choice: self.case.times.get(choice, 0) + 1})
+    def _count(self, node: str) -> None:
+        self.case = replace(self.case, times={**self.case.times, node: self.case.times.get(node, 0) + 1})
 
     def _bring(self, activity: str, at: Time, since: Time | None = None) -> int:
         """Bring the token that can best have come there to *activity*, unseen until now; return its place."""
         cost, place, path = self._nearest(self.ways.called(activity))
-        ready = at
+        ready: float = at
         if place is not None:
             token = self.tokens.pop(place)
             ready = token.since if isinstance(self.ways.nodes[token.node], Choice) else at
@@ -186,17 +191,18 @@ class Track:
                 self._absorb(token.node)
         self.mended += cost >= 0.5
         self._walk(path, ready)
+        self._count(path[-1])
         node, status = path[-1], WAITING if isinstance(self.ways.nodes[path[-1]], Task) else DELAYED
         self.tokens.append(Token(self.case.id, node, status, ready if since is None else since))
         self.gone = False
         return len(self.tokens) - 1
 
-    def _walk(self, path: Sequence[str], at: Time) -> None:
+    def _walk(self, path: Sequence[str], at: float) -> None:
         for name, then in pairwise(path):
             node = self.ways.nodes[name]
-            if isinstance(node, Choice):
+            if not isinstance(node, Join):
                 self._count(name)
-            elif isinstance(node, Split):
+            if isinstance(node, Split):
                 for branch in [branch for branch in node.to if branch != then]:
                     self._enter(branch, at)
             elif isinstance(node, Join):
@@ -205,7 +211,10 @@ class Track:
     def _absorb(self, join: str) -> None:
         """Take away the tokens that must have come to *join* for one to have passed it."""
         for _ in range(self.ways.parts.get(join, 1) - 1):
-            costs = [(self._cost(token, (join,))[0], place) for place, token in enumerate(self.tokens)]
+            costs = [
+                (-1.0 if token.node == join else self._cost(token, (join,))[0], place)
+                for place, token in enumerate(self.tokens)
+            ]
             if costs and min(costs)[0] < LOST:
                 self.tokens.pop(min(costs)[1])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gemel.process.network import END, Choice, Delay, Join, Network, Node, Split, Station, Task, Test
 
-PASSING = {Choice: 0.0, Split: 0.1, Delay: 0.1, Join: 0.5, Task: 1.0}
+PASSING = {Choice: 0.0, Split: 0.1, Delay: 0.1, Join: 0.2, Task: 1.0}
 """How unlikely it is that a token passed a node unseen: a task leaves events behind, a choice leaves none."""
 
 

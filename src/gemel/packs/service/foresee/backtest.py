@@ -18,6 +18,7 @@ from gemel.packs.service.foresee.learned import Learned
 from gemel.packs.service.foresee.prefix import (
     MIDDLE,
     ByPrefix,
+    Forecasts,
     Prefixes,
     begun_by,
     mean_by_length,
@@ -43,7 +44,7 @@ class Forecaster:
     seed: int = 0
     blend: Blend = field(default_factory=lambda: Blend({BASELINE: 1.0}))
     calibration: Calibration | None = None
-    _models: dict[str, ByPrefix | Learned] = field(default_factory=dict)
+    _models: dict[str, Forecasts] = field(default_factory=dict)
 
     def fit(self, train: Prefixes, known: bool = True) -> Forecaster:
         """Learn from prefixes whose remaining time is known: choose and calibrate on the later of them, then learn from all."""
@@ -51,7 +52,7 @@ class Forecaster:
             raise BadInput("no case of three events or more is over: there is nothing to learn remaining times from")
         first, later = earlier_and_later(train, known)
         unit = max(float(np.median(train.remained)), 1.0)
-        simple: dict[str, ByPrefix | Learned] = {name: _made(name, self.seed, unit).fit(first) for name in SIMPLE}
+        simple: dict[str, Forecasts] = {name: _made(name, self.seed, unit).fit(first) for name in SIMPLE}
         boosted = (
             {name: Learned(name == BOOSTED[0], seed=self.seed, unit=unit).fit(first) for name in BOOSTED}
             if _enough(first, later, known)
@@ -84,11 +85,11 @@ class Forecaster:
         found = self._blended(self._models, prefixes)
         return self.calibration.of(found, prefixes.length) if self.calibration else found
 
-    def _blended(self, models: Mapping[str, ByPrefix | Learned], prefixes: Prefixes) -> np.ndarray:
+    def _blended(self, models: Mapping[str, Forecasts], prefixes: Prefixes) -> np.ndarray:
         return self.blend.of({name: model.quantiles(prefixes) for name, model in models.items()})
 
 
-def _made(name: str, seed: int, unit: float) -> ByPrefix | Learned:
+def _made(name: str, seed: int, unit: float) -> Forecasts:
     if name in BOOSTED:
         return Learned(name == BOOSTED[0], seed=seed, unit=unit)
     return ByPrefix(name != BASELINE)

@@ -143,7 +143,7 @@ def _weighted_quantile(values: np.ndarray, weight: np.ndarray, share: float) -> 
 
 def _wider(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return for each bound the move that makes intervals wider: a band of few cases may look safe by chance."""
-    return np.where(LEVELS > 0.5, np.maximum(one, other), np.minimum(one, other))
+    return np.asarray(np.where(LEVELS > 0.5, np.maximum(one, other), np.minimum(one, other)))
 
 
 def bands(length: np.ndarray, cases: int) -> np.ndarray:

@@ -50,7 +50,7 @@ class Learned:
         }
         return self
 
-    def as_wide_as(self, other: Learned) -> Learned:
+    def as_wide_as(self, other: Any) -> Learned:
         """Take the distances of the outer quantiles from a model that has learned them; the unit must be the same."""
         self._wide = other
         return self

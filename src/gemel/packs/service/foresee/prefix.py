@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from gemel.facts import Time
-from gemel.packs.service.log import MISSING, Log
+from gemel.packs.service.log import MISSING, Column, Log
 
 LEVELS = np.array([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975])
 """The probabilities of all quantiles in this folder; the middle is the point forecast, the others bound 50, 80 and 95 %."""
@@ -25,23 +26,26 @@ def in_order(log: Log) -> Log:
     """Return the log with the rows of each case in the order in which they were known."""
     order = np.lexsort((told(log), log.case.codes))
     same = bool((order == np.arange(len(log))).all())
-    return log if same else _reordered(log, order)
+    return log if same else taken(log, order)
 
 
-def _reordered(log: Log, order: np.ndarray) -> Log:
-    def taken(column: object) -> object:
-        return column[order] if isinstance(column, np.ndarray) else column.take(order)  # type: ignore[attr-defined]
+def taken(log: Log, order: np.ndarray) -> Log:
+    """Return some rows of a log, in the *order* given (cases without a row stay named)."""
+
+    def part(column: Column) -> Column:
+        return column[order] if isinstance(column, np.ndarray) else column.take(order)
 
     return replace(
         log, case=log.case.take(order), activity=log.activity.take(order), resource=log.resource.take(order),
         queued=log.queued[order], start=log.start[order], end=log.end[order], abandoned=log.abandoned[order],
-        attributes={name: taken(column) for name, column in log.attributes.items()},
+        attributes={name: part(column) for name, column in log.attributes.items()},
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Prefixes:
-    """Beginnings of cases, one per row of the arrays (prefix,): `row` in the log of the last event, `length` in events, known `at` ms.
+    """Beginnings of cases, one per row of the arrays (prefix,): `row` in the log of the last event, `length` in events,
+    known `at` ms.
 
     What came of it: seconds that `remained`, the `next` activity (code, -1: none), whether the case was later `lost` to
     impatience, and when it was `over`. `begun` is when its case began.
@@ -94,6 +98,30 @@ def prefixes_of(log: Log, shortest: int = 2, least: int = 3, whole: bool = False
     )  # fmt: skip
 
 
+class Forecasts(Protocol):
+    """A way to foresee remaining times: learned in two steps, so that what is not used is not learned."""
+
+    def fit(self, prefixes: Prefixes) -> Forecasts:
+        """Learn the median from prefixes whose remaining time is known."""
+        ...
+
+    def widen(self, prefixes: Prefixes) -> Forecasts:
+        """Learn how far the other quantiles lie from the median."""
+        ...
+
+    def as_wide_as(self, other: Any) -> Forecasts:
+        """Take that from another of its kind."""
+        ...
+
+    def median(self, prefixes: Prefixes) -> np.ndarray:
+        """Return the median remaining time in seconds (prefix,)."""
+        ...
+
+    def quantiles(self, prefixes: Prefixes) -> np.ndarray:
+        """Return the remaining time in seconds at `LEVELS` (prefix, level)."""
+        ...
+
+
 @dataclass
 class ByPrefix:
     """Quantiles of the remaining time by prefix length, and by the last activity too where `activity` says so.
@@ -131,7 +159,7 @@ class ByPrefix:
         """Return it as it is: its outer quantiles were learned with the median."""
         return self
 
-    def as_wide_as(self, other: object) -> ByPrefix:
+    def as_wide_as(self, other: Any) -> ByPrefix:
         """Return it as it is."""
         return self
 
