@@ -52,7 +52,7 @@ td,th{overflow-wrap:break-word}tbody th{min-width:7.5rem}td:not(.n){min-width:5.
 header dl,dl{grid-template-columns:repeat(auto-fit,minmax(min(9.5rem,45%),1fr))}
 @media (max-width:600px){h1{font-size:1.5rem}.bars li{grid-template-columns:1fr 5.6rem}.bars li span{grid-column:1/-1}}
 @media print{@page{size:A4;margin:14mm}nav,details:not([open]),summary{display:none}section{break-inside:auto}
-h2,h3,h4{break-after:avoid}
+h2,h3,h4,.step{break-after:avoid}
 .q,.heats>div,figure,tr{break-inside:avoid}.map{max-width:100%;width:auto!important;max-height:235mm}
 .scroll{overflow:visible}
 .write{display:block;height:2.6rem;border-bottom:1px solid #999;margin-bottom:.4rem}
@@ -63,7 +63,7 @@ table{font-size:.82rem}thead th{white-space:normal}caption{break-after:avoid}
 
 
 def heats(stations: Sequence[Station], measured: str) -> str:
-    """Return one heat map a station: the mean by local weekday and hour, darkest where it is longest."""
+    """Return one heat map a station: the mean by local weekday and hour, strongest where it is longest."""
     return f'<div class="heats">{"".join(_heat(one, measured) for one in stations)}</div>'
 
 
@@ -75,7 +75,7 @@ def _heat(station: Station, measured: str) -> str:
     hours = "".join(f'<text x="{LEFT + h * CELL_W}" y="10">{h:02}</text>' for h in range(0, 24, 3))
     size = f"0 0 {LEFT + 24 * CELL_W + 2} {TOP + 7 * CELL_H + 2}"
     svg = f'<svg class="heat" viewBox="{size}" aria-hidden="true">{days}{hours}{cells}</svg>'
-    return f"<div><h4>{escape(station.name)}</h4><p>mean {measured}, darkest: {spoken(top)}</p>{svg}</div>"
+    return f"<div><h4>{escape(station.name)}</h4><p>mean {measured}, strongest colour: {spoken(top)}</p>{svg}</div>"
 
 
 def _cell(hour: int, value: float | None, came: int, top: float) -> str:
