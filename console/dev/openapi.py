@@ -7,13 +7,16 @@ import sys
 
 from pydantic.json_schema import models_json_schema
 
+from gemel.server import service_schema
+from gemel.server.remembering import MemoryView
 from gemel.server.schema import ANSWERS, REQUESTS
 
 
 def document() -> str:
     """Return the OpenAPI document, indented, ending in a newline."""
+    answers = [*ANSWERS, *service_schema.ANSWERS, MemoryView]
     _, schema = models_json_schema(
-        [*((model, "serialization") for model in ANSWERS), *((model, "validation") for model in REQUESTS)],
+        [*((model, "serialization") for model in answers), *((model, "validation") for model in REQUESTS)],
         ref_template="#/components/schemas/{model}",
     )
     whole = {

@@ -1,5 +1,24 @@
 /** Calls to the server this page came from; the only file that knows addresses. */
-import type { Decide, Doors, ForkView, Meta, Problem, Proposal, Scenario, Suppose, TwinSummary, View, Why } from './types'
+import type {
+  CaseJourney,
+  Decide,
+  Doors,
+  ForkView,
+  FrontierView,
+  MemoryView,
+  Meta,
+  Problem,
+  Proposal,
+  ProposalForks,
+  Scenario,
+  ServiceCases,
+  ServiceDay,
+  ServiceView,
+  Suppose,
+  TwinSummary,
+  View,
+  Why,
+} from './types'
 
 /** What the server said is wrong, or that it could not be reached. */
 export class Failed extends Error {
@@ -60,6 +79,14 @@ export const api = {
     call<Proposal>('POST', of(twin, `proposals/${seq}/decision`), body),
   suppose: (twin: string, body: Suppose) => call<ForkView>('POST', of(twin, 'suppose'), body),
   remove: (twin: string, fork: string) => call<void>('DELETE', of(twin, `forks/${encodeURIComponent(fork)}`)),
+  service: (twin: string) => call<ServiceView>('GET', of(twin, 'service')),
+  day: (twin: string, zone: string) => call<ServiceDay>('GET', of(twin, `service/day?zone=${encodeURIComponent(zone)}`)),
+  cases: (twin: string) => call<ServiceCases>('GET', of(twin, 'service/cases')),
+  journey: (twin: string, name: string) => call<CaseJourney>('GET', of(twin, `service/cases/${encodeURIComponent(name)}`)),
+  tried: (twin: string) => call<ProposalForks[]>('GET', of(twin, 'service/proposals')),
+  frontier: (twin: string) => call<FrontierView>('GET', of(twin, 'service/frontier')),
+  memory: (twin: string, proposal?: number) =>
+    call<MemoryView>('GET', of(twin, proposal === undefined ? 'memory' : `memory?proposal=${proposal}`)),
 }
 
 /** Open the live socket of a twin. */

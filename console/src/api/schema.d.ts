@@ -8,6 +8,18 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * ActionGain
+         * @description What an action brought on average in those situations, of how many whose outcome is known.
+         */
+        ActionGain: {
+            /** Title */
+            title: string;
+            /** N */
+            n: number;
+            /** Gain */
+            gain: number;
+        };
+        /**
          * ActionView
          * @description An amount of one lever, at one time.
          */
@@ -48,6 +60,147 @@ export interface components {
              * @default true
              */
             active: boolean;
+        };
+        /**
+         * CaseEvent
+         * @description Something that happened on her way.
+         */
+        CaseEvent: {
+            /**
+             * At
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            at: number;
+            /** Phase */
+            phase: string;
+            /**
+             * Activity
+             * @default
+             */
+            activity: string;
+            /**
+             * Resource
+             * @default
+             */
+            resource: string;
+        };
+        /**
+         * CaseJourney
+         * @description One customer's way so far and ahead; `case` is none once she has left. Nothing is said beyond `until`.
+         */
+        CaseJourney: {
+            /** Id */
+            id: string;
+            /**
+             * Now
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            now: number;
+            /**
+             * Until
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            until: number;
+            /** @default null */
+            case: components["schemas"]["CaseView"] | null;
+            /** Past */
+            past: components["schemas"]["CaseEvent"][];
+            /** Ahead */
+            ahead: components["schemas"]["NextStep"][];
+            /** Pathways */
+            pathways: components["schemas"]["Pathway"][];
+        };
+        /**
+         * CasePlace
+         * @description Where a customer is: doing what, since when.
+         */
+        CasePlace: {
+            /** Activity */
+            activity: string;
+            /**
+             * Station
+             * @default null
+             */
+            station: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "waiting" | "served" | "elsewhere" | "joining";
+            /**
+             * Since
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            since: number;
+        };
+        /**
+         * CaseView
+         * @description One customer inside: since when, where, how long she will be (s, 10, 50, 90 %), and the chance of a broken promise.
+         */
+        CaseView: {
+            /** Id */
+            id: string;
+            /** Customers */
+            customers: string;
+            /**
+             * Arrived
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            arrived: number;
+            /** Places */
+            places: components["schemas"]["CasePlace"][];
+            /** Remaining */
+            remaining: [
+                number | null,
+                number | null,
+                number | null
+            ];
+            /**
+             * Breach
+             * @default null
+             */
+            breach: number | null;
+        };
+        /**
+         * Compared
+         * @description A metric as usual and with the proposal, the paired difference with its 95 % interval, and how often it is better.
+         */
+        Compared: {
+            /** Name */
+            name: string;
+            /** Label */
+            label: string;
+            /** Unit */
+            unit: string;
+            /**
+             * Better
+             * @default null
+             */
+            better: ("higher" | "lower") | null;
+            /** Usual */
+            usual: number;
+            /** Changed */
+            changed: number;
+            /** Difference */
+            difference: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Share */
+            share: number;
+        };
+        /**
+         * Course
+         * @description A course of a gauge: median and 80 % range at each time.
+         */
+        Course: {
+            /** Median */
+            median: number[];
+            /** Low */
+            low: number[];
+            /** High */
+            high: number[];
         };
         /**
          * Decide
@@ -189,6 +342,25 @@ export interface components {
             };
         };
         /**
+         * FrontierView
+         * @description The last search over designs on record: its aims, all of them better when smaller, and what was tried.
+         */
+        FrontierView: {
+            /** Seq */
+            seq: number;
+            /**
+             * At
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            at: number;
+            /** By */
+            by: string;
+            /** Aims */
+            aims: string[];
+            /** Tried */
+            tried: components["schemas"]["TriedDesign"][];
+        };
+        /**
          * LeverView
          * @description How to show one lever: a lane of amounts, or (`holds`) of steps. The order of levers is the order of lanes.
          */
@@ -210,6 +382,22 @@ export interface components {
         Login: {
             /** Token */
             token: string;
+        };
+        /**
+         * MemoryView
+         * @description What a situation brings to mind, best outcome first.
+         */
+        MemoryView: {
+            /** Situation */
+            situation: {
+                [key: string]: number;
+            };
+            /** Looked At */
+            looked_at: number;
+            /** Alike */
+            alike: components["schemas"]["PastDecision"][];
+            /** Actions */
+            actions: components["schemas"]["ActionGain"][];
         };
         /**
          * Meta
@@ -261,6 +449,81 @@ export interface components {
             decimals: number;
         };
         /**
+         * MoveView
+         * @description Somebody went from one place to another: `case` only for those who may know who.
+         */
+        MoveView: {
+            /**
+             * At
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            at: number;
+            /** Start */
+            start: string;
+            /** End */
+            end: string;
+            /** Case */
+            case: string;
+        };
+        /**
+         * NextStep
+         * @description What may come next for her: how likely at all, when (10, 50, 90 %), and the wait there in seconds at the median.
+         */
+        NextStep: {
+            /** Activity */
+            activity: string;
+            /** Station */
+            station: string;
+            /** Chance */
+            chance: number;
+            /** At */
+            at: [
+                number | null,
+                number | null,
+                number | null
+            ];
+            /** Wait */
+            wait: number;
+        };
+        /**
+         * PastDecision
+         * @description A past situation, what was chosen then, and what came of it; a gain above 0 is for the better.
+         */
+        PastDecision: {
+            /** Seq */
+            seq: number;
+            /**
+             * At
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            at: number;
+            /** Title */
+            title: string;
+            /** Why */
+            why: string;
+            /** By */
+            by: string;
+            /** Decided By */
+            decided_by: string;
+            /** Status */
+            status: string;
+            /** Gain */
+            gain: number | null;
+            /** Gain 80 */
+            gain_80: [
+                number,
+                number
+            ] | null;
+            /** Outcome */
+            outcome: string;
+            /** Situation */
+            situation: {
+                [key: string]: number;
+            };
+            /** Distance */
+            distance: number;
+        };
+        /**
          * PastForecast
          * @description What was said at `made_at` about `at`, and what happened, once it is known.
          */
@@ -286,6 +549,70 @@ export interface components {
              * @default null
              */
             happened: number | null;
+        };
+        /**
+         * Pathway
+         * @description One way that her journey may go on, and how likely it is; `left` says whether it ends outside.
+         */
+        Pathway: {
+            /** Steps */
+            steps: string[];
+            /** Chance */
+            chance: number;
+            /** Left */
+            left: boolean;
+        };
+        /**
+         * PlaceView
+         * @description A place on the map: where customers come in, a station, a wait for others (`delay`), the way out; who is there now.
+         */
+        PlaceView: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "in" | "station" | "delay" | "out";
+            /** Name */
+            name: string;
+            /**
+             * Here
+             * @default 0
+             */
+            here: number;
+        };
+        /**
+         * PoolDay
+         * @description How many of a pool served and were there on average, by local hour of the day.
+         *
+         *     Where a station is served by several pools, its work is shared among them by how many of each are there.
+         */
+        PoolDay: {
+            /** Name */
+            name: string;
+            /** Busy */
+            busy: (number | null)[];
+            /** There */
+            there: number[];
+        };
+        /**
+         * PoolView
+         * @description People or equipment: how many serve now, how many are there, and both ahead, as means over futures.
+         */
+        PoolView: {
+            /** Name */
+            name: string;
+            /** Kind */
+            kind: string;
+            /** Busy */
+            busy: number;
+            /** There */
+            there: number;
+            /** Busy Ahead */
+            busy_ahead: number[];
+            /** There Ahead */
+            there_ahead: number[];
         };
         /**
          * Problem
@@ -360,11 +687,56 @@ export interface components {
             expires_at: number | null;
         };
         /**
+         * ProposalForks
+         * @description A proposal, tried on a copy beside a copy left alone: metrics, and the courses of the gauge that it moves most.
+         */
+        ProposalForks: {
+            /** Seq */
+            seq: number;
+            /** Title */
+            title: string;
+            /** Status */
+            status: string;
+            /**
+             * Now
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            now: number;
+            /** At */
+            at: number[];
+            /** Signal */
+            signal: string;
+            /** Unit */
+            unit: string;
+            usual: components["schemas"]["Course"];
+            changed: components["schemas"]["Course"];
+            /** Metrics */
+            metrics: components["schemas"]["Compared"][];
+        };
+        /**
          * Push
          * @description What the live socket sends whenever something changed.
          */
         Push: {
             view: components["schemas"]["View"];
+        };
+        /**
+         * Risk
+         * @description The chance that the promise of a station is broken within the hour, and when, where it is: half are broken by `at`.
+         */
+        Risk: {
+            /** Chance */
+            chance: number;
+            /**
+             * Broken
+             * @description somebody waits longer than promised already
+             */
+            broken: boolean;
+            /**
+             * At
+             * @default null
+             */
+            at: number | null;
         };
         /**
          * Scenario
@@ -410,6 +782,88 @@ export interface components {
             cover95: number;
         };
         /**
+         * ServiceCases
+         * @description Who is inside, who waits longest first; `more` were left out. `own` are those that one may look at by name.
+         */
+        ServiceCases: {
+            /**
+             * Now
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            now: number;
+            /** Total */
+            total: number;
+            /** More */
+            more: number;
+            /** Cases */
+            cases: components["schemas"]["CaseView"][];
+            /** Own */
+            own: string[];
+        };
+        /**
+         * ServiceDay
+         * @description The last seven days by local hour of the day, 24 values each.
+         */
+        ServiceDay: {
+            /** Zone */
+            zone: string;
+            /**
+             * Since
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            since: number;
+            /**
+             * Until
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            until: number;
+            /** Stations */
+            stations: components["schemas"]["StationDay"][];
+            /** Pools */
+            pools: components["schemas"]["PoolDay"][];
+        };
+        /**
+         * ServiceView
+         * @description A service now and two hours ahead; fans and pools hold values at the times of `at`.
+         */
+        ServiceView: {
+            /** Twin */
+            twin: string;
+            /**
+             * Now
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            now: number;
+            /** Members */
+            members: number;
+            /**
+             * Inside
+             * @default null
+             */
+            inside: number | null;
+            /**
+             * Promise
+             * @description seconds from coming to leaving that customers were promised
+             * @default null
+             */
+            promise: number | null;
+            /** At */
+            at: number[];
+            /** Stations */
+            stations: components["schemas"]["StationView"][];
+            /** Places */
+            places: components["schemas"]["PlaceView"][];
+            /** Ways */
+            ways: components["schemas"]["WayView"][];
+            /**
+             * Moves
+             * @description of the last quarter of an hour, oldest first
+             */
+            moves: components["schemas"]["MoveView"][];
+            /** Pools */
+            pools: components["schemas"]["PoolView"][];
+        };
+        /**
          * SignalView
          * @description How to show one signal; `band` is the target range, `low` and `high` what the sensor can read.
          */
@@ -449,6 +903,59 @@ export interface components {
             decimals: number;
         };
         /**
+         * StationDay
+         * @description Mean queue and the longest wait (s) at a station, by local hour of the day; none where nothing is known.
+         */
+        StationDay: {
+            /** Name */
+            name: string;
+            /** Queue */
+            queue: (number | null)[];
+            /** Longest */
+            longest: (number | null)[];
+            /**
+             * Promise
+             * @default null
+             */
+            promise: number | null;
+        };
+        /**
+         * StationView
+         * @description A station now and ahead: how many wait and are served, the longest present wait in seconds, fans of both.
+         */
+        StationView: {
+            /** Name */
+            name: string;
+            /** Activities */
+            activities: string[];
+            /**
+             * Pools
+             * @description who may serve here, by pool
+             */
+            pools: string[];
+            /** Queue */
+            queue: number;
+            /** Busy */
+            busy: number;
+            /** Oldest */
+            oldest: number;
+            /**
+             * Promise
+             * @default null
+             */
+            promise: number | null;
+            /** @default null */
+            risk: components["schemas"]["Risk"] | null;
+            /** Queue Fan */
+            queue_fan: {
+                [key: string]: number[];
+            };
+            /** Oldest Fan */
+            oldest_fan: {
+                [key: string]: number[];
+            };
+        };
+        /**
          * Status
          * @description Where a proposal has come to.
          * @enum {string}
@@ -470,6 +977,24 @@ export interface components {
             values: {
                 [key: string]: number | string;
             };
+        };
+        /**
+         * TriedDesign
+         * @description One design that a search tried: aims with their 90 % intervals, and the chance that no other beats it.
+         */
+        TriedDesign: {
+            /** Design */
+            design: string;
+            /** Mean */
+            mean: number[];
+            /** Low */
+            low: number[];
+            /** High */
+            high: number[];
+            /** Efficient */
+            efficient: number;
+            /** On Frontier */
+            on_frontier: boolean;
         };
         /**
          * TwinSummary
@@ -515,6 +1040,12 @@ export interface components {
             label: string;
             /** Type */
             type: string;
+            /**
+             * Eventful
+             * @description a service, of which there is more under `/service`
+             * @default false
+             */
+            eventful: boolean;
             /**
              * Now
              * @description milliseconds since 1970-01-01T00:00Z
@@ -588,6 +1119,18 @@ export interface components {
              * @default null
              */
             fallback: string | null;
+        };
+        /**
+         * WayView
+         * @description A way between two places, and how many are expected to go there within the hour.
+         */
+        WayView: {
+            /** Start */
+            start: string;
+            /** End */
+            end: string;
+            /** Per Hour */
+            per_hour: number;
         };
         /**
          * Why

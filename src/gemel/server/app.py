@@ -31,6 +31,7 @@ from gemel.server import (
     looking,
     remembering,
     search,
+    service,
     tokens,
 )
 from gemel.server.asker import Entry
@@ -113,7 +114,7 @@ def create_app(bank: Bank, loop: Loop, access: Access, *, speed: float = 1.0, co
     app.add_middleware(Counted, figures=desk.figures)
     app.add_middleware(Traced, tracer=desk.tracer)
     errors.install(app)
-    for noun in (looking, deciding, remembering, feeding, events, login, tokens, search, cohorts, live):
+    for noun in (looking, deciding, remembering, service, feeding, events, login, tokens, search, cohorts, live):
         app.include_router(noun.routes)
     _figures(app, desk)
     document.install(app)

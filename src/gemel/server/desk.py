@@ -18,6 +18,7 @@ from gemel.loop import Loop
 from gemel.server import schema as s
 from gemel.server.asker import Asker, Entry
 from gemel.server.changes import Changes
+from gemel.server.ensemble import Ensembles
 from gemel.server.figures import Figures
 from gemel.server.forks import Forks
 from gemel.server.tracing import Tracer
@@ -31,13 +32,14 @@ ANY = ""
 
 
 class Desk:
-    """The bank and the loop, who may enter, the forks, the changes, the figures."""
+    """The bank and the loop, who may enter, the forks, runs of services, the changes, the figures."""
 
     def __init__(self, bank: Bank, loop: Loop, entry: Entry, speed: float, demo: bool) -> None:
         self.bank, self.loop, self.entry, self.speed, self.demo = bank, loop, entry, speed, demo
         self.closed = False
         self.forks, self.changes, self.figures, self.tracer = Forks(), Changes(), Figures(), Tracer(bank)
-        bank.forgetting.append(self.forks.forget)
+        self.ensembles = Ensembles()
+        bank.forgetting += [self.forks.forget, self.ensembles.forget]
 
     def known(self, asker: Asker, twin: str) -> None:
         """Raise `NotFound` where no grant of any time names the asker: the same as where there is no such twin."""

@@ -209,6 +209,7 @@ class View(Model):
     twin: str
     label: str
     type: str
+    eventful: bool = Field(default=False, description="a service, of which there is more under `/service`")
     now: Instant
     speed: float = Field(default=1.0, description="seconds of the twin's time per second; 0 stands still")
     signals: dict[str, SignalView]

@@ -39,11 +39,12 @@ def view(seen: Twin, hours: float, speed: float, loop: Loop, forks: Forks) -> s.
     told = outcome_facts(seen, primary, now) if may_all else []
     asked = forks.of(seen) if known and fallback is None and seen.may("fork", "*") else {}
     return s.View(
-        twin=seen.id, label=label(seen.id), type=twin_type.name, now=now, speed=speed if live else 0.0,
+        twin=seen.id, label=label(seen.id), type=twin_type.name, eventful=twin_type.eventful, now=now,
+        speed=speed if live else 0.0,
         signals={n: signal_view(twin_type, n, n == primary) for n in twin_type.signals if seen.may("read", n)},
         levers={n: lever_view(p, n) for n, p in twin_type.levers.items() if seen.may("read", n)},
         metrics={n: metric_view(n, m) for n, m in shown_metrics(twin_type, primary).items()},
-        readings={n: readings(seen, n, since, now) for n in twin_type.signals if seen.may("read", n)},
+        readings={n: readings(seen, n, since, now) for n in _drawn(twin_type, primary) if seen.may("read", n)},
         actions={n: actions(seen, n, since, now) for n in twin_type.levers if seen.may("read", n)},
         forecast=forecast_view(seen, primary, now, live) if known and fallback is None else None,
         forks=fork_views(seen, primary, asked, now),
@@ -54,10 +55,16 @@ def view(seen: Twin, hours: float, speed: float, loop: Loop, forks: Forks) -> s.
     )  # fmt: skip
 
 
+def _drawn(twin_type: TwinType, primary: str) -> list[str]:
+    """Return the signals whose readings are shown: all, but of a service with its many gauges those that are watched."""
+    return [name for name in twin_type.signals if not twin_type.eventful or name in (primary, *twin_type.band)]
+
+
 def summary(seen: Twin, loop: Loop) -> s.TwinSummary:
-    """Return the twin in one line."""
-    primary, (now, _) = primary_of(seen), moment(seen, loop)
-    last = readings(seen, primary, now - DAY, now)
+    """Return the twin in one line; of a service also to a customer who may see nothing but her own journey."""
+    now, _ = moment(seen, loop)
+    guest = seen.type.eventful and not any(seen.may("read", name) for name in seen.type.signals)
+    last = [] if guest else readings(seen, primary_of(seen), now - DAY, now)
     may_all = seen.may("read", "*")
     waiting = sum(p.status == "open" for p in seen.proposals()) if may_all else 0
     active = sum(bool(fact.body["active"]) for fact in seen.bank.alerts(seen.id)) if may_all else 0
