@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,18 +61,7 @@ class Duration:
         return found
 
     def _frozen(self) -> Any:
-        mean, cv = self.mean, self.cv
-        if self.kind == "exponential":
-            return stats.expon(scale=mean)
-        if self.kind == "uniform":
-            half = mean * np.sqrt(3) * cv
-            return stats.uniform(mean - half, 2 * half)
-        if self.kind == "gamma":
-            return stats.gamma(cv**-2, scale=mean * cv**2)
-        if self.kind == "lognormal":
-            sigma = np.sqrt(np.log1p(cv**2))
-            return stats.lognorm(sigma, scale=mean * np.exp(-(sigma**2) / 2))
-        return _weibull(mean, cv)
+        return _scipy(self.kind, self.mean, self.cv)
 
     def body(self) -> dict[str, Any]:
         """Return it as JSON types."""
@@ -102,6 +92,21 @@ def table_of(seconds: Sequence[float], points: int = 129) -> Duration:
     return Duration(
         "table", mean, float(np.std(seconds) / mean) if mean else 0.0, tuple(np.maximum(values, 0.0).tolist())
     )
+
+
+@lru_cache(maxsize=4096)
+def _scipy(kind: str, mean: float, cv: float) -> Any:
+    if kind == "exponential":
+        return stats.expon(scale=mean)
+    if kind == "uniform":
+        half = mean * np.sqrt(3) * cv
+        return stats.uniform(mean - half, 2 * half)
+    if kind == "gamma":
+        return stats.gamma(cv**-2, scale=mean * cv**2)
+    if kind == "lognormal":
+        sigma = np.sqrt(np.log1p(cv**2))
+        return stats.lognorm(sigma, scale=mean * np.exp(-(sigma**2) / 2))
+    return _weibull(mean, cv)
 
 
 def _weibull(mean: float, cv: float) -> Any:

@@ -17,6 +17,9 @@ from gemel.process.ways import Ways
 GONE = 0.5
 """A silent case that has left with a higher probability than this is not counted as present."""
 
+LONG = 3.0
+"""What lasts less than this many times the mean is not asked whether it must have ended unseen."""
+
 
 @dataclass(frozen=True)
 class Silence:
@@ -165,8 +168,10 @@ class Fold:
         station = self._ways.stations[node.station]
         lasts = station.service if token.status == SERVED else station.patience
         usual = lasts.get(case.customers) or lasts.get("*")
-        since = token.started if token.started is not None else token.since
-        done = float(usual.cdf(np.array((at - since) / 1000))) if usual else 0.0
+        seconds = (at - (token.started if token.started is not None else token.since)) / 1000
+        if usual is None or seconds < LONG * usual.mean:
+            return False
+        done = float(usual.cdf(np.array(seconds)))
         return self.lost * done > 1.0 - done
 
     def _left(self, track: Track, at: Time) -> float:

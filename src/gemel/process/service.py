@@ -158,24 +158,26 @@ class Service:
         values = {name: np.stack([one[name] for one, _ in followed]) for name in followed[0][0] if name != PRESENT}
         presents = _objects([one[PRESENT] for one, _ in followed])
         moved = Belief(belief.subjects, np.asarray(until, np.int64), {**belief.values, **values, PRESENT: presents})
-        return self._scaled(moved, belief.members, seed), {
-            "mended": np.array([mended for _, mended in followed], float)
-        }
+        return moved, {"mended": np.array([mended for _, mended in followed], float)}
 
     def _followed(
         self, belief: Belief, row: int, events: Sequence[Event], plan: Plan, until: Time
     ) -> tuple[dict[str, Any], int]:
-        """Return one row's values at *until*, and how many events did not fit."""
+        """Return one row's values at *until*, and how many events did not fit.
+
+        A cycle is named by its whole minute, and what is told in it may come up to a minute later: so may the present.
+        """
         present = _of(belief.values[PRESENT][row, 0])
         fold = Fold(self.network, present, self.lost, ways=self.ways)
         for event in events:
             fold.take(event)
+        moment = max([until, present.at, *(event.at for event in events[-1:])])
         seen = self._remembered(belief, row, until)
         for name, due, came in [*self._due(int(belief.at[row]), until), *_done(self.network, fold)]:
             seen[f"{SEEN}{name}.due"] = seen[f"{SEEN}{name}.due"] + due
             seen[f"{SEEN}{name}.came"] = seen[f"{SEEN}{name}.came"] + came
         held = {f"{HELD}{dose.lever}": np.array([float(np.mean(dose.amount))]) for dose in plan}
-        return {**seen, **held, **self._here(belief, row, events), PRESENT: fold.present(until)}, fold.mended
+        return {**seen, **held, **self._here(belief, row, events), PRESENT: fold.present(moment)}, fold.mended
 
     def _here(self, belief: Belief, row: int, events: Sequence[Event]) -> dict[str, np.ndarray]:
         """Return how many of each pool are there: a `down` of who never came `up` tells of a pool that nothing is known of."""
@@ -226,7 +228,7 @@ class Service:
         """Return the engine's run of one row's ensemble, with all its gauges and what it is to *keep*."""
         at, subject = int(belief.at[row]), belief.subjects[row]
         found = belief.values[PRESENT][row]
-        presents = [_of(value).moved(at) for value in found]
+        presents = [one.moved(max(at, one.at)) for one in map(_of, found)]
         scales = {name: value[row] for name, value in self.scales(belief).items()}
         return simulate(
             self.network, presents[0] if len(presents) == 1 else presents, until, members=belief.members,

@@ -73,11 +73,11 @@ def view_of(situation: Situation, promised: Promised | None) -> View | None:
     if trial is None or not isinstance(trial.dynamics, Service):
         return None
     service, belief = trial.dynamics, trial.belief
-    now = int(belief.at[0])
+    now, present = int(belief.at[0]), belief.values[PRESENT][0, 0]
     standing = _standing(service.controls(belief, 0, ()), now)
     scales = {name: np.resize(value[0], MEMBERS) for name, value in service.scales(belief).items()}
     return View(
-        service.network, belief.values[PRESENT][0, 0].moved(now), promised or by_station(service.network), scales,
+        service.network, present.moved(max(now, present.at)), promised or by_station(service.network), scales,
         extra=standing, horizon=HORIZON, members=MEMBERS, seed=crc32(situation.twin.encode()),
     )  # fmt: skip
 
