@@ -17,6 +17,8 @@ from gemel.packs.service.foresee.features import Encoder
 from gemel.packs.service.foresee.learned import Next
 from gemel.packs.service.foresee.live import events_of, network_of, present_of, silence_of
 from gemel.packs.service.foresee.prefix import LEVELS, ByPrefix, mean_by_length, prefixes_of
+from gemel.packs.service.foresee.running import outlooks
+from gemel.packs.service.foresee.simulated import Simulated
 from gemel.packs.service.log import MISSING, Log, Names
 from gemel.process import (
     ANY,
@@ -196,6 +198,32 @@ def test_a_log_without_a_model_can_be_run_on_from_any_moment() -> None:
     found = foresee(network, present_of(log, at, network), at + 2 * DAY, members=50)
     assert found.cases
     assert all(case.done > 0.5 for case in found.cases)
+
+
+def test_runs_from_each_moment_can_be_part_of_the_blend() -> None:
+    """Exponential steps are memoryless: the network of who follows whom knows all there is to know of the time that remains."""
+    log = log_of(160, telling=0.0)
+    train, test = train_and_test(prefixes_of(log), 0.7, known=True)
+    found = Simulated(members=60).fit(train).median(test.only(np.arange(20)))
+    assert found.mean() == pytest.approx(1.2 * 3600, rel=0.5)
+    model = Forecaster().fit(train, also={"simulation": Simulated(members=20)})
+    assert "simulation" in model.blend.errors
+    assert model.quantiles(test.only(np.arange(20))).shape == (20, len(LEVELS))
+
+
+def test_each_running_case_has_an_outlook_by_what_was_known() -> None:
+    log = log_of(400)
+    at = int(log.end[1200])
+    found = outlooks(log, at, promise=48 * 3600.0)
+    bounds = log.bounds()
+    running = {
+        case for case, a, b in zip(log.cases, log.end[bounds[:-1]], log.end[bounds[1:] - 1], strict=True) if a <= at < b
+    }
+    assert running <= {one.case for one in found}
+    for one in found:
+        assert sum(one.next.values()) == pytest.approx(1.0)
+        assert (np.diff(one.remaining) >= 0).all()
+        assert one.breach is not None and 0 <= one.breach <= 1
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no logs in {DATA}")

@@ -46,8 +46,11 @@ class Forecaster:
     calibration: Calibration | None = None
     _models: dict[str, Forecasts] = field(default_factory=dict)
 
-    def fit(self, train: Prefixes, known: bool = True) -> Forecaster:
-        """Learn from prefixes whose remaining time is known: choose and calibrate on the later of them, then learn from all."""
+    def fit(self, train: Prefixes, known: bool = True, also: Mapping[str, Forecasts] | None = None) -> Forecaster:
+        """Learn from prefixes whose remaining time is known: choose and calibrate on the later of them, then learn from all.
+
+        *also* are other forecasts to choose from, as `Simulated`.
+        """
         if not len(train):
             raise BadInput("no case of three events or more is over: there is nothing to learn remaining times from")
         first, later = earlier_and_later(train, known)
@@ -58,7 +61,9 @@ class Forecaster:
             if _enough(first, later, known)
             else {}
         )
-        if not boosted:
+        if boosted:
+            simple |= {name: other.fit(first) for name, other in (also or {}).items()}
+        else:
             simple = {BASELINE: simple[BASELINE]}
         points = {name: model.median(later) for name, model in {**simple, **boosted}.items()}
         self.blend = chosen(points, later.remained, later.case, BASELINE)
@@ -77,7 +82,8 @@ class Forecaster:
             if len(later)
             else None
         )
-        self._models = {name: _made(name, self.seed, unit).fit(train).as_wide_as(model) for name, model in used.items()}
+        made = {name: (also or {}).get(name) or _made(name, self.seed, unit) for name in used}
+        self._models = {name: made[name].fit(train).as_wide_as(model) for name, model in used.items()}
         return self
 
     def quantiles(self, prefixes: Prefixes) -> np.ndarray:

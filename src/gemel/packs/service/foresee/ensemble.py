@@ -91,11 +91,7 @@ class _Cases:
         self.network, self.present, self.members = network, present, members
         assert run.cases is not None and run.visits is not None
         many = len(present.cases)
-        ours = run.cases[run.cases["index"] < many]
-        self.remaining, self.lost = np.full((many, members), np.inf), np.zeros((many, members), bool)
-        gone = ours[np.isfinite(ours["left"]) & (ours["outcome"] >= 0)]
-        self.remaining[gone["index"], gone["member"]] = gone["left"]
-        self.lost[gone["index"], gone["member"]] = np.isin(gone["outcome"], GAVE_UP)
+        self.remaining, self.lost = remaining_of(run, many, members)
         self.visits = run.visits[run.visits["case"] < many]
         self.end = float(run.after[-1]) / 1000 if len(run.after) else 0.0
         self.broken = self._broken()
@@ -134,6 +130,17 @@ class _Cases:
             case.id, case.customers, remaining, next_in, names, float(np.isfinite(self.remaining[place]).mean()),
             float(self.lost[place].mean()), float(self.broken[place].mean()),
         )  # fmt: skip
+
+
+def remaining_of(run: Run, many: int, members: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the seconds until each of the first *many* cases left (inf: not yet) and whether she gave up (case, member)."""
+    assert run.cases is not None, "the cases were not kept"
+    remaining, lost = np.full((many, members), np.inf), np.zeros((many, members), bool)
+    ours = run.cases[run.cases["index"] < many]
+    gone = ours[np.isfinite(ours["left"]) & (ours["outcome"] >= 0)]
+    remaining[gone["index"], gone["member"]] = gone["left"]
+    lost[gone["index"], gone["member"]] = np.isin(gone["outcome"], GAVE_UP)
+    return remaining, lost
 
 
 def breaches(network: Network, visits: np.ndarray, end: float) -> np.ndarray:

@@ -113,10 +113,10 @@ def present_of(
     probably left, as *silence* says (of a log: that of its past), are left out; *lost* is as for `Fold`.
     """
     if isinstance(source, Log):
-        past = _known_by(source, at)
+        past = known_by(source, at)
         events: Iterable[Event] = events_of(source, until=at)
         network = network or network_of(past)
-        silence = silence or silence_of(past.only(_settled(past, at)))
+        silence = silence or silence_of(past.only(settled(past, at)))
     elif network is None:
         raise ValueError("events alone do not say what the service is like: give its network")
     else:
@@ -127,7 +127,7 @@ def present_of(
     return fold.present(at)
 
 
-def _known_by(log: Log, at: Time) -> Log:
+def known_by(log: Log, at: Time) -> Log:
     """Return the rows that were known by then, of the cases that had any."""
     rows = np.flatnonzero(told(log) <= at)
     seen = np.zeros(len(log.cases), bool)
@@ -135,7 +135,7 @@ def _known_by(log: Log, at: Time) -> Log:
     return taken(log, rows).only(seen)
 
 
-def _settled(log: Log, at: Time) -> np.ndarray:
+def settled(log: Log, at: Time) -> np.ndarray:
     """Return which cases have been silent for longer than 99 of 100 cases that went on ever were (case,)."""
     log = in_order(log)
     known, last = told(log), log.bounds()[1:] - 1
