@@ -32,7 +32,7 @@ from gemel.packs.service.pilot import Pilot
 from gemel.packs.service.uplift import Logged, effect
 from gemel.twintype import Autonomy
 
-LEARNS, BLOCK, WASHOUT, EVERY, MEMBERS = 28, 2 * HOUR, 20 * MINUTE, 15 * MINUTE, 32
+LEARNS, BLOCK, WASHOUT, EVERY, MEMBERS, WORTH = 28, 2 * HOUR, 20 * MINUTE, 15 * MINUTE, 32, 10.0
 RULES = Rules(
     money_per_day=700.0, worse_s=30.0, autonomy={"add": Autonomy.ACT, "call back": Autonomy.ACT}, holdout=0.12
 )
@@ -40,7 +40,10 @@ RULES = Rules(
 
 @dataclass(frozen=True)
 class Arm:
-    """One run of some days: a row per call (`COLUMNS`; `strict` is against the first promise), and what was done."""
+    """One run of some days: a row per call (`COLUMNS`), and what was done.
+
+    `broken` is the first promise, `renewed` the last: within an hour, for who is called back.
+    """
 
     calls: np.ndarray
     money: float
@@ -51,7 +54,7 @@ class Arm:
     predicted: float
 
 
-COLUMNS = ("at", "class", "waited", "breach", "strict", "abandoned", "score", "again")
+COLUMNS = ("at", "class", "waited", "broken", "renewed", "abandoned", "score", "again")
 
 
 def main() -> None:
@@ -81,7 +84,7 @@ def lived(seed: int, first: int, last: int, *, twin: bool) -> Arm:
         centre.until(end)
         return told(centre, begin, end, None)
     seen = learned(network(whole=False), events, START, START + LEARNS * DAY)
-    pilot = Pilot(seen, promised, candidates, RULES, seed=seed, block=BLOCK, members=MEMBERS, every=EVERY)
+    pilot = Pilot(seen, promised, candidates, RULES, seed=seed, block=BLOCK, members=MEMBERS, every=EVERY, worth=WORTH)
     pilot.watch(centre, begin)
     for now in range(begin, end, pilot.every):
         pilot.watch(centre, now)
@@ -95,7 +98,7 @@ def told(centre: Centre, begin: int, end: int, pilot: Pilot | None) -> Arm:
     """Return the truth of a run as arrays."""
     names = list(CLASSES)
     calls = np.array([
-        (o.at, names.index(o.customers), o.waited, o.breach, o.waited > CLASSES[o.customers], o.abandoned, o.score, o.again)
+        (o.at, names.index(o.customers), o.waited, o.waited > CLASSES[o.customers], o.breach, o.abandoned, o.score, o.again)
         for o in centre.outcomes if begin <= o.at < end and np.isfinite(o.waited)
     ])  # fmt: skip
     spent: Counter[str] = Counter()
@@ -111,18 +114,18 @@ def compared(plain: list[Arm], twins: list[Arm], days: int) -> dict[str, Any]:
     """Return what the twin prevented, what it cost and who bore it."""
     a, b = (np.concatenate([arm.calls for arm in arms]) for arms in (plain, twins))
     held = np.array(sorted(t for arm in twins for t in arm.held), np.int64)
-    gain = per_day(a, days, "breach") - per_day(b, days, "breach")
+    gain = per_day(a, days, "broken") - per_day(b, days, "broken")
     money = sum(arm.money for arm in twins)
     spent, acts = Counter(), Counter()
     for arm in twins:
         spent.update(arm.spent)
         acts.update(arm.acts)
     total = float(gain.sum())
-    strict = per_day(a, days, "strict") - per_day(b, days, "strict")
+    renewed = per_day(a, days, "renewed") - per_day(b, days, "renewed")
     return {
         "breaches a day": {"alone": float(a[:, 3].sum() / days), "twin": float(b[:, 3].sum() / days)},
         "prevented a day": short(mean("prevented", gain)), "share prevented": round(total / a[:, 3].sum(), 3),
-        "prevented a day, call-backs counted as broken": short(mean("prevented", strict)),
+        "prevented a day, if a call-back in time is a promise kept": short(mean("prevented", renewed)),
         "money a day": round(money / days, 1), "money per breach prevented": round(money / max(total, 1), 2),
         "money by kind": {k: round(v / days, 1) for k, v in spent.items()}, "acts": dict(acts),
         "borne by staff: stand-by hours a day": round(sum(arm.standby_hours for arm in twins) / days, 2),
@@ -145,7 +148,7 @@ def per_day(calls: np.ndarray, days: int, column: str, rows: np.ndarray | None =
 def by_class(a: np.ndarray, b: np.ndarray, days: int, k: int) -> dict[str, Any]:
     """Return breaches and waits of one class, with and without."""
     mine = [calls[:, 1] == k for calls in (a, b)]
-    gain = per_day(a, days, "breach", mine[0]) - per_day(b, days, "breach", mine[1])
+    gain = per_day(a, days, "broken", mine[0]) - per_day(b, days, "broken", mine[1])
     return {
         "prevented a day": short(mean("prevented", gain)),
         "breaches": [int(calls[rows, 3].sum()) for calls, rows in zip((a, b), mine, strict=True)],
@@ -199,7 +202,7 @@ def blocks(calls: np.ndarray, starts: np.ndarray) -> dict[str, np.ndarray]:
 
 def short(found: Estimate) -> list[float]:
     """Return value, low, high."""
-    return [round(figure, 3) for figure in (found.value, found.low, found.high)]
+    return [round(float(figure), 3) for figure in (found.value, found.low, found.high)]
 
 
 if __name__ == "__main__":

@@ -143,6 +143,7 @@ class Proposal:
     by_class: Mapping[str, float]
     """Breaches prevented of each class; below 0 where the class pays."""
     score: float
+    """What the lower end of what is prevented is worth, less the cost: the best of many guesses is too good a guess."""
 
     @property
     def title(self) -> str:
@@ -169,7 +170,7 @@ def proposal(actions: Sequence[Action], usual: Felt, acted: Felt, worth: float) 
     by_class = dict(zip(usual.classes, saved.mean(0).tolist(), strict=True))
     estimate = mean("breaches prevented", total)
     return Proposal(
-        tuple(actions), estimate, (float(low), float(high)), cost, waits, by_class, worth * estimate.value - cost
+        tuple(actions), estimate, (float(low), float(high)), cost, waits, by_class, worth * estimate.low - cost
     )
 
 

@@ -107,7 +107,11 @@ def rota(share: float = 0.95, weekend: float = 0.6) -> Calendar:
 
 
 def promised(node: str, customers: str) -> float:
-    """Return the wait in seconds that a class was promised at a node, infinity where nothing was."""
+    """Return the wait in seconds that a class was promised at a node, infinity where nothing was.
+
+    Who is called back was promised less: her promise counts as broken (-1), whenever the call comes. Otherwise a twin would
+    keep its promises by making others.
+    """
     if node.startswith("call."):
         return CLASSES[customers.partition(".")[0]]
-    return LATER / 2 if node.startswith("recall.") else float("inf")
+    return -1.0 if node.startswith("recall.") else float("inf")
