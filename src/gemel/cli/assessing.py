@@ -76,7 +76,7 @@ def _pairs(texts: list[str], field: str) -> Iterator[tuple[str, str]]:
         yield name, value.strip()
 
 
-def _promises(texts: list[str]) -> dict[str, float]:
+def promises_of(texts: list[str]) -> dict[str, float]:
     """Return promises in seconds by station."""
     found = {}
     for name, value in _pairs(texts, "promise"):
@@ -89,7 +89,7 @@ def _promises(texts: list[str]) -> dict[str, float]:
     return found
 
 
-def _columns(texts: list[str]) -> dict[str, Any]:
+def columns_of(texts: list[str]) -> dict[str, Any]:
     """Return which column is what, by files or by FIELD=COLUMN."""
     found: dict[str, Any] = {}
     for text in texts:
@@ -115,7 +115,7 @@ def _evidence(log: Path, map_: list[str], zone: str | None, promise: list[str], 
 
     if zone is not None:
         clock.zone(zone)
-    promises, columns = _promises(promise), _columns(map_)
+    promises, columns = promises_of(promise), columns_of(map_)
     with progress() as tell:
         read = open_log(log, map=columns or None, zone=zone, tell=tell)
         return evidence_of(read.log, promises, hour_cost=hour_cost, zone=zone, repairs=tuple(read.repairs), tell=tell)

@@ -16,6 +16,7 @@ from gemel.cli import (
     cohorts,
     consenting,
     data,
+    discovering,
     erasing,
     journeying,
     keeping,
@@ -45,7 +46,7 @@ PANELS = {
     "Consent": (consenting, policies),
     "The subject's side": (subject, erasing),
     "Many twins": (searching, cohorts),
-    "Services": (assessing, codesigning, journeying),
+    "Services": (assessing, discovering, codesigning, journeying),
     "Proof, exchange and keeping": (proofs, bundles, keeping, threads),
     "Server": (serving, tokens),
 }

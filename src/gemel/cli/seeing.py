@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,10 @@ from gemel.cli.console import (
 )
 from gemel.errors import BadInput, NotFound
 
+if TYPE_CHECKING:
+    from gemel.bank import Twin
+    from gemel.facts import Time
+
 Hours = Annotated[float, typer.Option("--hours", min=0.1, max=48, help="How far ahead.")]
 At = Annotated[str | None, typer.Option("--at", help="From when, ISO 8601; by default the last reading.")]
 Page = Annotated[Path, typer.Option("-o", "--output", help="The page to write.")]
@@ -41,15 +45,25 @@ def forecast(
     with opened(store) as bank, progress() as tell:
         view = seen(bank, twin, actor, purpose)
         name = signal_of(view, signal)
-        readings = view.readings(name)
-        if not readings:
-            raise NotFound(f"{twin} has no reading of {name} yet: import a record or connect a stream")
-        now = readings[-1].at if asked is None else asked
-        if now < readings[0].at:
-            raise BadInput(f"{iso(now)} is before the first reading, {iso(readings[0].at)}", field="at")
-        bank.learn(twin, name, actor, now, tell)
+        first, last = _span(view, name)
+        now = last if asked is None else asked
+        if now < first:
+            raise BadInput(f"{iso(now)} is before the first reading, {iso(first)}", field="at")
+        if not view.type.eventful:
+            bank.learn(twin, name, actor, now, tell)
         said = view.forecast(name, hours, now)
     say(as_json, {"twin": twin, **said.body()}, str(said))
+
+
+def _span(view: Twin, name: str) -> tuple[Time, Time]:
+    """Return when the first and the last of what a forecast rests on was true: readings of the signal, or events."""
+    readings = view.readings(name)
+    if readings:
+        return readings[0].at, readings[-1].at
+    replica = view.bank.replica(view.id)
+    if not view.type.eventful or replica.start is None or replica.last is None:
+        raise NotFound(f"{view.id} has no reading of {name} yet: import a record or connect a stream")
+    return replica.start, replica.last
 
 
 def why(
