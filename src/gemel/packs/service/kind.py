@@ -29,8 +29,11 @@ LABELS = {
     "waited": "waited in all", "abandoned": "gave up", "breaches": "waited longer than promised",
 }  # fmt: skip
 
-RISK = 0.9
-"""The quantile of the forecast that must keep the promise, or an alarm is raised before it is broken."""
+RISK = 0.5
+"""The quantile of the forecast that must keep the promise, or an alarm is raised before it is broken: more likely than not."""
+
+SOON: Time = HOUR
+"""How far ahead alarms look: what may happen later can still be met later."""
 
 
 def service_type(network: Network, spread: Mapping[str, float] | None = None, members: int = 128) -> TwinType:
@@ -128,7 +131,8 @@ def foreseen(station: Station, situation: Situation) -> tuple[str, str] | None:
     wait = situation.state.get(f"oldest.{station.name}", 0.0)
     if wait > promise:
         return "urgent", f"{station.name}: a customer waits {wait / 60:.0f} min, {promise / 60:.0f} were promised"
-    late = np.flatnonzero(forecast.at_level(RISK) > promise)
+    soon = np.array(forecast.at) <= situation.now + SOON
+    late = np.flatnonzero((forecast.at_level(RISK) > promise) & soon)
     if not len(late):
         return None
     ahead = (forecast.at[int(late[0])] - situation.now) / MINUTE
