@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scipy import linalg
 
 from gemel.errors import BadInput
-from gemel.packs.service.staffing import Template, erlang_c, longer, needed, roster
+from gemel.packs.service.design import Setup, cost, crossed, designed, felt, frontier
+from gemel.packs.service.staffing import Template, erlang_c, kept, longer, needed, roster, rostered
+from gemel.process import ANY, Arrivals, Calendar, Customers, Network, Pool, Station, Task, Team, exponential
 
 SLOTS = (
     Template("early", 0, 120, 4.0),
@@ -83,3 +85,62 @@ def test_a_rosters_calendar_is_its_cover() -> None:
     edges, counts = found.calendar().steps(0, 3 * 3_600_000)
     at = [counts[np.searchsorted(edges, 1_800_000 * k, "right") - 1] for k in range(6)]
     assert at == found.cover.tolist()
+
+
+DAY_MS = 86_400_000
+
+
+def counter(people: int, per_hour: float = 80.0) -> Network:
+    """Return M/M/n with a promise of three minutes and a pool that costs 30 an hour."""
+    return Network(
+        "counter",
+        (Customers("all", Arrivals.steady(per_hour), "advice"),),
+        (Task("advice", "counter"),),
+        (Station("counter", {ANY: exponential(300.0)}, (Team("clerks"),), promise=180.0),),
+        (Pool("clerks", Calendar.always(people), cost_per_hour=30.0),),
+    )
+
+
+def test_the_engine_confirms_what_erlang_says_is_needed() -> None:
+    """The share of promises kept in M/M/n, simulated for 40 days, is 1 − P(W > 180 s)."""
+    n = needed(80, 300, 180, level=0.85)
+    whole = roster([n] * 48, [Template("round the clock", 0, 1440, 1.0)])
+    found = kept(rostered(counter(1), "clerks", whole), "counter", 0, members=40, seed=1)
+    assert found.low - 0.01 <= 1 - longer(n, 80, 300, 180) <= found.high + 0.01
+
+
+def test_a_design_costs_its_hours_and_lets_fewer_down_the_more_people_it_has() -> None:
+    """Paired: in every draw, one more clerk lets no more customers down."""
+    few, many = (felt(counter(8), Setup(people={"clerks": n / 8}), 0, DAY_MS // 4, [1] * 6) for n in (8, 10))
+    assert (few[:, 0] == 8 * 24 * 30).all() and (many[:, 0] == 10 * 24 * 30).all() and (many[:, 1] <= few[:, 1]).all()
+
+
+def test_who_comes_while_it_is_closed_is_let_down() -> None:
+    """Open from 6 to 18 with arrivals round the clock: half are turned away, and half the hours are paid."""
+    setup = Setup(hours=(360, 1080))
+    found = felt(counter(20), setup, 0, DAY_MS, [3] * 8)
+    assert cost(designed(counter(20), setup), 0, DAY_MS) == 20 * 12 * 30
+    assert found[:, 1].mean() == pytest.approx(50.0, abs=1.0)
+
+
+def test_a_design_of_what_is_not_there_names_what_is() -> None:
+    """Pools, stations, ways, hours."""
+    for setup, word in (
+        (Setup(people={"x": 1.0}), "pool"),
+        (Setup(helps={"x": "clerks"}), "station"),
+        (Setup(ways={"a>b": 1.0}), "way"),
+    ):
+        with pytest.raises(BadInput, match=f"unknown {word}"):
+            designed(counter(1), setup)
+    with pytest.raises(BadInput, match="does not open"):
+        designed(counter(1), Setup(hours=(900, 300)))
+
+
+def test_a_frontier_of_staffing_falls_and_leaves_waste_out() -> None:
+    """More money, fewer let down; a unit that stands idle at another cost is beaten."""
+    people = {f"{n} clerks": Setup(people={"clerks": n / 8}) for n in (7, 8, 9, 10)}
+    hours = {"always": Setup(), "days": Setup(hours=(360, 1080))}
+    found = frontier(counter(8), crossed(people=people, hours=hours), 0, first=4, rounds=2)
+    means = np.array([one.mean for one in found.efficient])
+    assert len(found.tried) == 8 and len(means) >= 4
+    assert (np.diff(means[:, 0]) > 0).all() and (np.diff(means[:, 1]) < 0).all()
