@@ -1,8 +1,8 @@
 """Draws: random numbers that are looked up, not taken in turn, and durations by their quantiles, compiled.
 
 A number is the SplitMix64 output (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195; mixer 13 of Stafford 2011) of a key:
-who it is for, at which node, on which visit, for what purpose. So scenarios share all draws that both need, and neither the order of
-events nor threads matter.
+who it is for, at which node, on which visit, for what purpose. So scenarios share all draws that both need, and neither
+the order of events nor threads matter.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from gemel.process.memory import FLAGS, accessor
+from gemel.process.memory import accessor, swift
 
 (SERVICE, PATIENCE, BALK, SHARE, AFTER, ROUTE, TEAM, LASTS, ABOUT, GAP, FIRST, FIRST_AGE, PICK, FAIL, REPAIR) = range(
     15
@@ -33,16 +32,16 @@ REACH, POINTS = 36.0, 2305
 durations, tables = accessor("durations"), accessor("tables")
 
 
-@njit(**FLAGS)  # type: ignore[untyped-decorator]
-def mix(x):  # type: ignore[no-untyped-def]
+@swift
+def mix(x):
     """Return 64 bits that each depend on all of *x*."""
     x = (x ^ (x >> _30)) * _A
     x = (x ^ (x >> _27)) * _B
     return x ^ (x >> _31)
 
 
-@njit(**FLAGS)  # type: ignore[untyped-decorator]
-def draw(base, key, visit, purpose):  # type: ignore[no-untyped-def]
+@swift
+def draw(base, key, visit, purpose):
     """Return a uniform number in (0, 1), neither end included."""
     bits = mix(base + key + np.uint64(visit * 16 + purpose + 1) * GOLDEN)
     return (np.float64(bits >> _11) + 0.5) * (1.0 / 9007199254740992.0)
@@ -53,8 +52,8 @@ def key_of(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-@njit(**FLAGS)  # type: ignore[untyped-decorator]
-def quantile(w, d, u):  # type: ignore[no-untyped-def]
+@swift
+def quantile(w, d, u):
     """Return the quantile of duration *d* at *u*, in ms."""
     own = durations(w)[d]
     kind = own.kind
@@ -74,15 +73,15 @@ def quantile(w, d, u):  # type: ignore[no-untyped-def]
     return math.exp(_read(w, own.first, own.count, place))
 
 
-@njit(**FLAGS)  # type: ignore[untyped-decorator]
-def _read(w, first, count, place):  # type: ignore[no-untyped-def]
+@swift
+def _read(w, first, count, place):
     at = min(max(int(place), 0), count - 2)
     low, high = tables(w)[first + at], tables(w)[first + at + 1]
     return low + (high - low) * min(max(place - at, 0.0), 1.0)
 
 
-@njit(**FLAGS)  # type: ignore[untyped-decorator]
-def cdf(w, d, ms):  # type: ignore[no-untyped-def]
+@swift
+def cdf(w, d, ms):
     """Return the probability that duration *d* is at most *ms*."""
     own = durations(w)[d]
     kind = own.kind
@@ -104,8 +103,8 @@ def cdf(w, d, ms):  # type: ignore[no-untyped-def]
     return 1.0 / (1.0 + math.exp(-odds))
 
 
-@njit(**FLAGS)  # type: ignore[untyped-decorator]
-def _place(w, first, count, value):  # type: ignore[no-untyped-def]
+@swift
+def _place(w, first, count, value):
     """Return where in a rising table a value lies: the last place at most it, and the part of the way to the next."""
     values = tables(w)
     low, high = 0, count - 1
@@ -122,8 +121,8 @@ def _place(w, first, count, value):  # type: ignore[no-untyped-def]
     return low + (value - values[first + low]) / (values[first + high] - values[first + low])
 
 
-@njit(**FLAGS)  # type: ignore[untyped-decorator]
-def rest(w, d, elapsed, u):  # type: ignore[no-untyped-def]
+@swift
+def rest(w, d, elapsed, u):
     """Return how much longer *d* lasts, ms, given that it has lasted *elapsed*: the quantile of F(e) + (1 - F(e))u, less e.
 
     What has outlived all that is possible goes on for an exponential time of the same mean, or ends now if it was fixed.
@@ -139,8 +138,8 @@ def rest(w, d, elapsed, u):  # type: ignore[no-untyped-def]
     return max(quantile(w, d, before + (1.0 - before) * u) - elapsed, 0.0)
 
 
-@njit(**FLAGS)  # type: ignore[untyped-decorator]
-def normal(p):  # type: ignore[no-untyped-def]
+@swift
+def normal(p):
     """Return the standard normal quantile (AS 241, Wichura 1988, doi:10.2307/2347330), to 1e-15."""
     q = p - 0.5
     if abs(q) <= 0.425:
@@ -169,8 +168,8 @@ def normal(p):  # type: ignore[no-untyped-def]
     return -found if q < 0 else found
 
 
-@njit(**FLAGS)  # type: ignore[untyped-decorator]
-def _ratio(r, a7, a6, a5, a4, a3, a2, a1, a0, b7, b6, b5, b4, b3, b2, b1):  # type: ignore[no-untyped-def]
+@swift
+def _ratio(r, a7, a6, a5, a4, a3, a2, a1, a0, b7, b6, b5, b4, b3, b2, b1):
     above = ((((((a7 * r + a6) * r + a5) * r + a4) * r + a3) * r + a2) * r + a1) * r + a0
     return above / (((((((b7 * r + b6) * r + b5) * r + b4) * r + b3) * r + b2) * r + b1) * r + 1.0)
 
@@ -205,4 +204,5 @@ def log_quantiles(cv: float, mean: float) -> list[float]:
         found = np.log(np.where(odds < 0, gammaincinv(shape, expit(odds)), gammainccinv(shape, expit(-odds))))
     low = (np.log(expit(odds)) + gammaln(shape + 1)) / shape  # P(shape, x) ~ x^shape / Γ(shape + 1) where x vanishes
     found = np.where(np.isfinite(found) & (found > -300), found, np.minimum(low, -300.0 if cv > 1 else np.inf))
-    return np.maximum.accumulate(found + math.log(mean * cv**2)).tolist()  # type: ignore[no-any-return]
+    rising: list[float] = np.maximum.accumulate(found + math.log(mean * cv**2)).tolist()
+    return rising

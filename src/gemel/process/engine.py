@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from gemel.process.present import SERVED, Present
 from gemel.process.state import ROWS, STOOD_FIELDS, Packed, case_key, ids_of, pack, unpack
 
 KEPT = ("visits", "cases", "end")
+LEAN = True
+"""Whether the kernel may take its short way; tests compare both."""
+
 LEVERS = ("staff", "open", "arrivals", "pace", "patience", "route", "away", "urgency", "send")
 OUTCOMES = ("done", "gave up", "balked", "moved")
 """How a visit or a case ended, by its code; -1 is one that has not."""
@@ -96,6 +100,7 @@ def simulate(
     return job.run(threads or min(os.cpu_count() or 1, 32), {**(ids or {}), **known})
 
 
+_SETTINGS: Any = numba.config
 _PLANS: OrderedDict[int, Plan] = OrderedDict()
 
 
@@ -158,7 +163,7 @@ class _Job:
         tables = self._tables()
         parts = max(min(threads, self.members), 1)
         bounds = np.linspace(0, self.members, parts + 1).astype(int).tolist()
-        worlds = [_World(self, tables, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+        worlds = [_World(self, tables, a, b) for a, b in pairwise(bounds)]
         if parts == 1:
             worlds[0].run()
         else:
@@ -177,7 +182,8 @@ class _Job:
         )  # fmt: skip
 
     def _ended(self, tables: dict[str, np.ndarray], worlds: Sequence[_World]) -> Packed:
-        own, packed = self.plan, {"at": np.full(self.members, float(self.until))}
+        own = self.plan
+        packed: dict[str, np.ndarray] = {"at": np.full(self.members, float(self.until))}
         parts = {"cases": "held", "tokens": "stood", "times": "tallies", "away": "end_aways"}
         for name, (_, fields) in ROWS.items():
             rows = np.concatenate([world.filled(parts[name]) for world in worlds])
@@ -226,7 +232,7 @@ class _Job:
         packed, names, many = self.packed, ("cases", "tokens", "times", "away"), len(self.packed["at"])
         told = {name: ~np.isnan(packed[name][:, :, 0]) for name in names}
         starts = np.zeros((many + 1, 5), np.int64)
-        tables = {}
+        tables: dict[str, np.ndarray] = {}
         targets = dict(zip(names, ("first_held", "first_stood", "first_tallies", "first_aways"), strict=True))
         for column, name in enumerate(names):
             starts[1:, column] = np.cumsum(told[name].sum(axis=1))
@@ -245,10 +251,8 @@ class _Job:
     def _elapsed(self, rows: np.ndarray, some: bool) -> np.ndarray:
         """Return for how many ms each service has been worked on whose end is not known."""
         found = np.zeros(len(rows))
-        asked = (
-            np.flatnonzero((rows["status"] == SERVED) & np.isnan(rows["due"]) & np.isnan(rows["left"])) if some else []
-        )
-        for row in asked:
+        unknown_end = (rows["status"] == SERVED) & np.isnan(rows["due"]) & np.isnan(rows["left"])
+        for row in np.flatnonzero(unknown_end & some):
             task = self.plan.network.nodes[int(rows["node"][row])]
             station = self.plan.network.stations[self.plan.stations[task.station]]  # type: ignore[union-attr]
             team = station.teams[max(int(rows["team"][row]), 0)]
@@ -280,9 +284,12 @@ class _Job:
             raise unknown("control", kind, LEVERS)
         if kind in ("urgency", "send"):
             return [(case_key(control.target), -1)]
-        names: Mapping[str, Any] = {
+        if kind in ("pace", "patience") and not np.all(np.asarray(control.value) > 0):
+            raise BadInput(f"a factor on {kind} must be above 0; it is {control.value}", field="value")
+        places: dict[str, Mapping[str, Any]] = {
             "staff": own.pools, "away": own.pools, "arrivals": own.classes, "route": own.ways
-        }.get(kind, own.stations)  # fmt: skip
+        }  # fmt: skip
+        names = places.get(kind, own.stations)
         if control.target not in names:
             what = {"staff": "pool", "away": "pool", "arrivals": "class of customers", "route": "way"}.get(
                 kind, "station"
@@ -345,9 +352,10 @@ class _World:
             "pools": len(network.pools), "classes": len(network.customers), "nodes": len(network.nodes),
             "attributes": len(plan_.attributes), "joins": plan_.joins, "looped": plan_.looped,
             "keep_visits": "visits" in job.keep, "keep_cases": "cases" in job.keep, "keep_end": "end" in job.keep,
-            "one": len(job.packed["at"]) == 1, "controls": sum(not math.isnan(at) for at in self.tables["controls"]["at"]),
-            "control_columns": len(self.tables["settings"]) // len(self.tables["controls"]), "scale_rows": 1 + bool(job.scales),
-            "levers": plan_.width, "ways": plan_.ways_many, "margin": plan_.margin,
+            "one": len(job.packed["at"]) == 1, "lean": plan_.lean and "visits" not in job.keep and LEAN,
+            "controls": sum(not math.isnan(at) for at in self.tables["controls"]["at"]),
+            "control_columns": len(self.tables["settings"]) // len(self.tables["controls"]),
+            "scale_rows": 1 + bool(job.scales), "levers": plan_.width, "ways": plan_.ways_many, "margin": plan_.margin,
         }  # fmt: skip
         for name, value in facts.items():
             g[name] = value
@@ -372,7 +380,7 @@ class _World:
     def _resize(self, cap: str, count: int) -> None:
         job = self.job
         nodes, attributes, joins = len(job.plan.network.nodes), max(len(job.plan.attributes), 1), max(job.plan.joins, 1)
-        sized = {
+        sized: dict[str, dict[str, tuple[np.dtype[Any], int]]] = {
             "token_cap": {"tokens": (memory.TOKEN, 1)}, "heap_cap": {"heap": (memory.EVENT, 1)},
             "case_cap": {
                 "cases": (memory.CASE, 1), "times": (memory.I4, nodes if job.plan.looped else 1),
@@ -442,11 +450,11 @@ def compiled() -> Any:
     source = hashlib.blake2b(digest_size=8)
     for module in (memory, draws, kernel):
         source.update(Path(str(module.__file__)).read_bytes())
-    if not numba.config.CACHE_DIR:
+    if not _SETTINGS.CACHE_DIR:
         named = os.environ.get("GEMEL_CACHE")
         folder = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "gemel"
-        numba.config.CACHE_DIR = str(folder / "numba")
+        _SETTINGS.CACHE_DIR = str(folder / "numba")
     return kernel.members(source.hexdigest())
 
 
-assert STOOD_FIELDS == tuple(memory.STOOD.names or ())[: len(STOOD_FIELDS)]
+assert tuple(memory.STOOD.names or ())[: len(STOOD_FIELDS)] == STOOD_FIELDS

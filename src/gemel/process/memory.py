@@ -7,14 +7,15 @@ through the accessors below; so a call passes one number, and a table may grow b
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 from numba.np import arrayobj, numpy_support
 
-FLAGS = {"nogil": True, "error_model": "numpy"}
+swift: Any = njit(nogil=True, error_model="numpy")
+"""Compiles a function of the kernel; it holds no lock, and divides as NumPy does."""
 
 GLOBE = np.dtype(
     [(name, "f8") for name in ("now", "t0", "until", "tick", "cost", "left", "late", "came", "most")]
@@ -27,7 +28,7 @@ GLOBE = np.dtype(
             "end_n", "end_cap", "held_n", "held_cap", "times_n", "times_cap", "stage", "member", "column", "tick_i", "width",
             "stations", "pools", "classes", "nodes", "attributes", "joins", "keep_visits", "keep_cases", "keep_end",
             "looped", "one", "ticks_many", "controls", "control_columns", "scale_rows", "levers", "ways", "margin", "away_n",
-            "away_cap",
+            "away_cap", "lean",
         )
     ],
     align=True,
@@ -76,7 +77,7 @@ POOL = np.dtype(
 TEAM = np.dtype([("speed", "f8"), ("station", "i8"), ("need0", "i8"), ("needs", "i8")], align=True)
 CUSTOMERS = np.dtype(
     [(name, "f8") for name in ("anchor", "need", "known", "factor", "scale", "priority")]
-    + [("key", "u8"), ("came", "i8")]
+    + [("key", "u8"), ("base", "u8"), ("came", "i8")]
     + [(name, "i8") for name in ("entry", "gap", "first", "step0", "steps", "step")],
     align=True,
 )
@@ -147,12 +148,15 @@ TABLES: dict[str, np.dtype[Any]] = {
 PLACES = {name: place for place, name in enumerate(TABLES)}
 
 
+populate: Any = arrayobj.populate_array
+
+
 def accessor(name: str) -> Callable[[int], Any]:
     """Return what finds one table: an instruction of the compiled code, not a function."""
     place, dtype = PLACES[name], TABLES[name]
     kind = types.Array(numpy_support.from_dtype(dtype), 1, "C")
 
-    @intrinsic  # type: ignore[untyped-decorator]  # numba leaves it untyped
+    @intrinsic
     def found(typingctx: Any, w: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             word = context.get_value_type(types.intp)
@@ -162,9 +166,9 @@ def accessor(name: str) -> Callable[[int], Any]:
             data = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
             size = context.get_constant(types.intp, dtype.itemsize)
             many = context.get_constant(types.intp, 1 << 40)
-            arrayobj.populate_array(array, data=data, shape=[many], strides=[size], itemsize=size, meminfo=None)
+            populate(array, data=data, shape=[many], strides=[size], itemsize=size, meminfo=None)
             return array._getvalue()
 
         return kind(types.int64), generate
 
-    return found  # type: ignore[no-any-return]
+    return cast(Callable[[int], Any], found)

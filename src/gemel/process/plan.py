@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from gemel.process import memory
-from gemel.process.draws import coded, key_of
 from gemel.process.calendar import Calendar
+from gemel.process.draws import coded, key_of
 from gemel.process.duration import Duration
 from gemel.process.kernel import CHOICE, DELAY, JOIN, SPLIT, TASK
 from gemel.process.network import (
@@ -78,6 +78,24 @@ class Plan:
         placed = {name: (place,) for place, name in enumerate(names)}
         return placed | {f"route.{name}": tuple(len(names) + p for p in places) for name, places in self.ways.items()}
 
+    @cached_property
+    def lean(self) -> bool:
+        """Return whether the kernel's short way can run it: tasks, each in order of arrival with a pool of its own."""
+        return (
+            all(type(node) is Task for node in self.network.nodes)
+            and not self.looped
+            and not self.attributes
+            and all(
+                row["simple"]
+                and row["order"] == 0
+                and row["size"] <= 1
+                and not row["impatient"]
+                and row["balk_at"] > 1 << 30
+                for row in self.tables["stations"]
+            )
+            and all(row["users"] <= 1 and not row["pauses"] and row["between"] < 0 for row in self.tables["pools"])
+        )
+
     @property
     def width(self) -> int:
         """Return how many numbers hold all levers."""
@@ -112,7 +130,8 @@ class _Durations:
 def plan(network: Network) -> Plan:
     """Return a network's tables; raises `BadInput` for one that cannot be run."""
     check(network)
-    durations, tables = _Durations(), {}
+    durations = _Durations()
+    tables: dict[str, np.ndarray] = {}
     attributes = tuple(dict.fromkeys(name for group in network.customers for name in group.attributes))
     options = {name: _options(network, name) for name in attributes}
     ways = _ways(network)
@@ -161,7 +180,10 @@ def _stations(network: Network, durations: _Durations) -> dict[str, np.ndarray]:
         for team in station.teams:
             for pool in (team.pool, *team.with_):
                 users[pools[pool]] += 1
-    stations, teams, needs, team0 = [], [], [], 0
+    stations: list[np.ndarray] = []
+    teams: list[np.ndarray] = []
+    needs: list[int] = []
+    team0 = 0
     for place, station in enumerate(network.stations):
         simple = len(station.teams) == 1 and not station.teams[0].with_
         batch, callback = station.batch, station.callback
@@ -191,7 +213,8 @@ def _stations(network: Network, durations: _Durations) -> dict[str, np.ndarray]:
 
 
 def _pools(network: Network, durations: _Durations) -> dict[str, np.ndarray]:
-    rows, users = [], []
+    rows: list[np.ndarray] = []
+    users: list[int] = []
     teams = [team for station in network.stations for team in station.teams]
     for pool in network.pools:
         own = [place for place, team in enumerate(teams) if pool.name in (team.pool, *team.with_)]
@@ -237,7 +260,11 @@ def _nodes(
     stations = {station.name: place for place, station in enumerate(network.stations)}
     joins = [node.name for node in network.nodes if isinstance(node, Join)]
     parts = {node.join: len(node.to) for node in network.nodes if isinstance(node, Split)}
-    rows, rules, tests, targets, weights = [], [], [], [], []
+    rows: list[dict[str, Any]] = []
+    rules: list[tuple[int, ...]] = []
+    tests: list[tuple[float, int, int]] = []
+    targets: list[int] = []
+    weights: list[float] = []
     for node in network.nodes:
         row = {"key": key_of(node.name), "kind": KINDS[type(node)], "station": -1, "lasts": -1, "join": -1, "then": -1}
         if isinstance(node, Task | Delay | Join):

@@ -129,13 +129,13 @@ def _check(present: Present, own: Plan, places: Mapping[str, int]) -> None:
     for token in present.tokens:
         _possible("case of a token", token.case, places)
         _possible("node", token.node, own.nodes)
-        node = own.network.nodes[own.nodes[token.node]]
+        place = own.network.nodes[own.nodes[token.node]]
         fits = (Task, Task, None, None)[token.status]
-        if fits and not isinstance(node, fits):
+        if fits and not isinstance(place, fits):
             doing = "waits" if token.status == WAITING else "is served"
             raise BadInput(f"case {token.case!r} {doing} at {token.node!r}, which is no task", field="tokens")
-        if isinstance(node, Task) and token.team >= len(own.network.station(node.station).teams):
-            raise BadInput(f"case {token.case!r} is served by team {token.team}, which {node.station!r} has not")
+        if isinstance(place, Task) and token.team >= len(own.network.station(place.station).teams):
+            raise BadInput(f"case {token.case!r} is served by team {token.team}, which {place.station!r} has not")
     for pool in [*(p for p, _ in present.away), *(p for p, _ in present.fails), *present.failures]:
         _possible("pool", pool, own.pools)
     for name in [*present.next_arrival, *present.came, *present.since_arrival]:

@@ -35,7 +35,7 @@ def ways(network: Network) -> Mapping[str, tuple[str, ...]]:
     stations = {station.name: station for station in network.stations}
     found = {}
     for node in network.nodes:
-        given_up = ()
+        given_up: tuple[str, ...] = ()
         if isinstance(node, Task) and node.station in stations:
             station = stations[node.station]
             given_up = (station.gives_up_to,) if station.patience or station.balk_at is not None else ()
@@ -71,7 +71,7 @@ def check(network: Network) -> None:
         ("class of customers", network.customers), ("node", network.nodes), ("station", network.stations),
         ("pool", network.pools),
     ):  # fmt: skip
-        _once(what, [thing.name for thing in things])  # type: ignore[attr-defined]
+        _once(what, [thing.name for thing in things])
     names = [node.name for node in network.nodes]
     if END in names:
         raise BadInput(f"no node may be called {END!r}: it stands for having left")
@@ -135,7 +135,8 @@ def _check_test(network: Network, where: str, test: Test) -> None:
     if test.attribute == "times" and word:
         raise BadInput(f"{where} compares a number of times with {test.value!r}")
     if test.attribute in attributes:
-        options = [o for g in network.customers for o in (g.attributes[test.attribute].options if test.attribute in g.attributes else ())]  # fmt: skip
+        own = [group.attributes for group in network.customers if test.attribute in group.attributes]
+        options = [option for of in own for option in of[test.attribute].options]
         if word and not options:
             raise BadInput(f"{where} compares the number {test.attribute!r} with the word {test.value!r}")
         if options:
