@@ -21,7 +21,7 @@ from gemel.process.present import empty
 from gemel.thread import MemoryThread, Thread
 
 NOW: Time = time_of("2026-11-20T10:30:00Z")
-RUSH = {7: 6.0, 8: 14.0, 9: 20.0, 10: 24.0, 11: 27.0, 12: 22.0, 13: 16.0, 14: 14.0, 15: 12.0, 16: 9.0, 17: 5.0}
+RUSH = {7: 6.0, 8: 14.0, 9: 20.0, 10: 29.0, 11: 30.0, 12: 22.0, 13: 16.0, 14: 14.0, 15: 12.0, 16: 9.0, 17: 5.0}
 """How many walk in per hour, by hour of the day."""
 
 
@@ -46,7 +46,7 @@ def network() -> Network:
         Station("imaging", {ANY: Duration("gamma", 560.0, 0.4)}, (Team("scanner", ("radiographers",)),), promise=2400.0),
         Station(
             "doctors", {ANY: Duration("gamma", 640.0, 0.7)}, (Team("doctors"),), "priority",
-            patience={ANY: exponential(9000.0)}, promise=1200.0,
+            patience={ANY: exponential(9000.0)}, promise=900.0,
         ),
     )  # fmt: skip
     pools = (
@@ -95,9 +95,9 @@ def _at(since: Time, seconds: float) -> Time:
     return since + round(1000 * float(seconds))
 
 
-def drafts(events: list[Event], twin: str) -> list[Draft]:
+def drafts(events: list[Event], twin: str, key: str = "event") -> list[Draft]:
     """Return events as facts to be stored."""
-    return [_draft(event, twin, f"event|{k}") for k, event in enumerate(events)]
+    return [_draft(event, twin, f"{key}|{k}") for k, event in enumerate(events)]
 
 
 def _draft(event: Event, twin: str, key: str) -> Draft:
@@ -115,6 +115,7 @@ class Clinic(Works):
     thread: Thread = field(default_factory=MemoryThread)
     days: float = 0.25
     now: Time = NOW
+    seed: int = 5
 
     def __post_init__(self) -> None:
         from tank import Clock
@@ -126,7 +127,7 @@ class Clinic(Works):
         self.tokens = Tokens(self.bank)
         self.bank.create(kind, "clinic", by="ann")
         since = self.now - round(self.days * DAY)
-        self.events = lived(network(), since, self.now)
+        self.events = lived(network(), since, self.now, self.seed)
         self.bank.append(drafts(self.events, "clinic"))
         self.twin.grant(to="bea", purpose=CARE, read=[f"{kind}.imaging" for kind in ("queue", "busy", "oldest")])
         for actor in ("ann", "bea", "eve", "cleo"):
@@ -136,6 +137,10 @@ class Clinic(Works):
     def twin(self) -> Any:
         """Return the clinic, as ann has it."""
         return self.bank.find("clinic", by="ann", purpose=CARE)
+
+    def inside(self) -> list[str]:
+        """Return who is inside, as it is believed now."""
+        return [case.id for case in self.bank.belief_at("clinic", self.clock()).values["present"][0, 0].cases]
 
     def weekly(self) -> None:
         """Write down what the gauges would have read every five minutes since the clinic opened."""

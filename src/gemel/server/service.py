@@ -100,15 +100,15 @@ def proposals(seen: Seen, desk: At) -> list[s.ProposalForks]:
 
 
 @routes.get("/api/twins/{twin}/service/frontier")
-def frontier(seen: Seen) -> s.FrontierView:
-    """The last search over designs that is on record."""
+def frontier(seen: Seen) -> s.FrontierView | None:
+    """The last search over designs that is on record, if there is one."""
     service_of(seen)
     _require(seen, ALL)
     for fact in seen.bank.thread.read(seen.id, kinds=[FRONTIER], reverse=True, limit=1):
         fields = s.TriedDesign.model_fields
         tried = [s.TriedDesign(**{name: one[name] for name in fields}) for one in fact.body["tried"]]
         return s.FrontierView(seq=fact.seq, at=fact.true_at, by=fact.by, aims=list(fact.body["aims"]), tried=tried)
-    raise NotFound(f"no search over designs of {seen.id} is on record")
+    return None
 
 
 def readable(seen: Twin) -> list[Station]:

@@ -7,7 +7,7 @@
 | `GET /api/twins/{id}/service/cases`        | `ServiceCases`    | who may read `events`; else one's own cases         |
 | `GET /api/twins/{id}/service/cases/{case}` | `CaseJourney`     | who may read `events` or the signal `case:CASE`     |
 | `GET /api/twins/{id}/service/proposals`    | `list[ProposalForks]` | who may read all of the twin and fork it        |
-| `GET /api/twins/{id}/service/frontier`     | `FrontierView`    | who may read all of the twin                        |
+| `GET /api/twins/{id}/service/frontier`     | `FrontierView`, or null | who may read all of the twin                        |
 """
 
 from __future__ import annotations
