@@ -63,19 +63,20 @@ def frontier() -> dict[str, Any]:
 
 def fixture(days: float = 3.0) -> str:
     """Return all of it as JSON."""
-    clinic = Clinic(days=days)
+    clinic = Clinic(days=days, seed=9)
     clinic.weekly()
-    more = Dose("staff.scanner", 1.0, NOW + 10 * MINUTE)
-    clinic.twin.propose(
-        Intervention("a second scanner for two hours", (more,)), "imaging is about to break its promise"
-    )
+    for pool, what in (("scanner", "a second scanner"), ("nurses", "one more nurse")):
+        lever = f"staff.{pool}"
+        doses = Dose(lever, 1.0, NOW + 10 * MINUTE), Dose(lever, 0.0, NOW + 130 * MINUTE)
+        clinic.twin.propose(Intervention(f"{what} for two hours", doses), "a promise is about to be broken")
     with clinic.door("ann") as door:
 
         def ask(path: str) -> Any:
             return door.get(f"/api/twins/clinic/{path}").raise_for_status().json()
 
         cases = ask("service/cases")
-        longest = next(one["id"] for one in cases["cases"] if one["places"][0]["status"] == "waiting")
+        waits = [one for one in cases["cases"] if one["places"][0]["status"] == "waiting"]
+        longest = next(one["id"] for one in waits if one["places"][0]["activity"] in ("register", "triage"))
         found = {
             "view": ask("view?hours=2"), "service": ask("service"), "day": ask("service/day"), "cases": cases,
             "journey": ask(f"service/cases/{longest}"), "forks": ask("service/proposals"),

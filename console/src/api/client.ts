@@ -84,7 +84,7 @@ export const api = {
   cases: (twin: string) => call<ServiceCases>('GET', of(twin, 'service/cases')),
   journey: (twin: string, name: string) => call<CaseJourney>('GET', of(twin, `service/cases/${encodeURIComponent(name)}`)),
   tried: (twin: string) => call<ProposalForks[]>('GET', of(twin, 'service/proposals')),
-  frontier: (twin: string) => call<FrontierView>('GET', of(twin, 'service/frontier')),
+  frontier: (twin: string) => call<FrontierView | null>('GET', of(twin, 'service/frontier')),
   memory: (twin: string, proposal?: number) =>
     call<MemoryView>('GET', of(twin, proposal === undefined ? 'memory' : `memory?proposal=${proposal}`)),
 }
