@@ -32,12 +32,10 @@ def test_with_no_action_both_assets_are_identical(asset: type) -> None:
     whole, cut = asset(3, days=1), asset(3, days=1)
     told = whole.until(START + DAY)
     parts = [event for k in range(1, 25) for event in cut.until(START + k * HOUR)]
-    assert parts == told and [vars(o) for o in cut.outcomes] == pytest.approx(
-        [vars(o) for o in whole.outcomes], nan_ok=True
-    )
+    assert parts == told and repr(cut.outcomes) == repr(whole.outcomes)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["add", "move", "reroute", "call back", "tell"]))
 def test_an_action_changes_nothing_before_it_and_nobodys_first_call(seed: int, kind: str) -> None:
     """Who calls first, and when, is the same in both worlds; until noon all is."""
