@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +13,9 @@ UNSEEN = "unseen"
 """The pool of whoever serves where the log names nobody."""
 
 SEEN, UNKNOWN = "seen", "unknown"
+LONG, MOST = 0.9, 0.5
+"""Quantile of how long cases last; one that was active so shortly before the log ends may be
+under way, unless that were more than half of all: then the log is too short to tell."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class Evidence:
     end: np.ndarray
     gave_up: np.ndarray
     timed: bool
+    under_way: np.ndarray
+    """(cases,) bool: the log ends before the case does, as far as can be seen."""
+
     notes: list[Note] = field(default_factory=list, compare=False)
 
     @property
@@ -89,28 +94,35 @@ class Evidence:
         return np.split(np.arange(len(self.case)), np.searchsorted(self.case, np.arange(1, len(self.log.cases))))
 
     def arrived(self) -> np.ndarray:
-        """Return when each case came (cases,) ms: the first moment that is told of it."""
-        found = np.full(len(self.log.cases), np.iinfo(np.int64).max)
-        np.minimum.at(found, self.case, self.begin)
-        return found
+        """Return when each case came (cases with any time,) ms: the first moment that is told of it."""
+        never = np.iinfo(np.int64).max
+        found = np.full(len(self.log.cases), never)
+        told = self.log.case.codes >= 0
+        np.minimum.at(found, self.log.case.codes[told], self.log.first[told])
+        known: np.ndarray = found[found != never]
+        return known
 
 
 def evidence_of(log: Log) -> Evidence:
     """Return a log as evidence; rows that tell no time at all are left out, and that is said."""
     timed = log.timed
+    begun = _unfinished(log) if timed else np.zeros(len(log), bool)
     start, end = (np.where(a == MISSING, b, a) for a, b in ((log.start, log.end), (log.end, log.start)))
     start = np.where(log.abandoned | (np.logical_not(timed)), end, start)
-    usable = (start != MISSING) & (end != MISSING) & (log.activity.codes >= 0) & (log.case.codes >= 0)
+    told = (start != MISSING) & (end != MISSING)
+    usable = told & ~begun & (log.activity.codes >= 0) & (log.case.codes >= 0)
     if not usable.any():
         raise BadInput("the log has no row with an activity and a time: there is nothing to discover")
     rows = np.flatnonzero(usable)
     rows = rows[np.lexsort((end[rows], start[rows], log.case.codes[rows]))]
     found = Evidence(
         log, log.case.codes[rows], log.activity.codes[rows], log.resource.codes[rows], log.queued[rows], start[rows],
-        np.maximum(end, start)[rows], log.abandoned[rows], timed,
+        np.maximum(end, start)[rows], log.abandoned[rows], timed, _under_way(log, begun, end),
     )  # fmt: skip
-    if len(rows) < len(log):
-        found.unknown("log", f"{len(log) - len(rows)} of {len(log)} rows tell no time or no activity: left out")
+    if lost := int(np.sum(~usable & ~begun)):
+        found.unknown("log", f"{lost} of {len(log)} rows tell no time or no activity: left out")
+    if begun.any():
+        found.seen("log", f"{int(begun.sum())} rows had not ended when the log did: their cases are under way")
     if (end < start)[usable].any():
         found.unknown("log", f"{int((end < start)[usable].sum())} rows end before they start: taken as instant")
     if not timed:
@@ -120,7 +132,22 @@ def evidence_of(log: Log) -> Evidence:
     return found
 
 
-def share(text: Mapping[str, float]) -> str:
-    """Return shares in words, largest first."""
-    total = sum(text.values()) or 1.0
-    return ", ".join(f"{name} {value / total:.0%}" for name, value in sorted(text.items(), key=lambda pair: -pair[1]))
+def _unfinished(log: Log) -> np.ndarray:
+    """Return the rows that had not ended, or not begun, when the log did: of activities whose ends are told elsewhere."""
+    untold = (log.end == MISSING) & ((log.start != MISSING) | (log.queued != MISSING)) & (log.activity.codes >= 0)
+    ends = np.bincount(log.activity.codes[log.end != MISSING].clip(0), minlength=len(log.activity.names) or 1)
+    found: np.ndarray = untold & (ends[log.activity.codes] > 0)
+    return found
+
+
+def _under_way(log: Log, begun: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Return the cases with unfinished rows, and those of which nothing was heard for no longer than others were silent."""
+    found = np.zeros(len(log.cases), bool)
+    found[log.case.codes[begun]] = True
+    last = np.full(len(log.cases), MISSING)
+    np.maximum.at(last, log.case.codes, end)
+    first = np.full(len(log.cases), np.iinfo(np.int64).max)
+    np.minimum.at(first, log.case.codes, log.first)
+    lasted = np.quantile((last - first)[last != MISSING], LONG)
+    near = (last != MISSING) & (last > last.max() - lasted)
+    return found | near if near.mean() < MOST else found

@@ -12,6 +12,9 @@ LEVELS = (np.arange(100) + 0.5) / 100
 FOLDS, SAME, SIMPLER, MOST = 4, 0.01, 1.005, 4000
 """Folds held out in turn; cv of what is always the same; how much worse a family may be than the table; values looked at."""
 
+WILD = 3.0
+"""cv beyond which no family is trusted with the tail: what was seen is drawn again, and nothing longer."""
+
 INTERVALS = 2000
 """Rows that the estimate from intervals looks at."""
 
@@ -25,8 +28,8 @@ def fitted(seconds: np.ndarray, rng: np.random.Generator) -> Duration:
     values = np.maximum(np.asarray(seconds, float), 0.0)
     if values.std() <= SAME * values.mean():
         return fixed(float(np.mean(values)))
-    if len(values) < 2 * FOLDS:
-        return table_of(values.tolist())
+    if len(values) < 2 * FOLDS or values.std() > WILD * values.mean():
+        return _table(values)
     losses = _losses(values, rng)
     families = {kind: loss for kind, loss in losses.items() if kind != "table"}
     best = min(families, key=families.__getitem__, default="table")

@@ -25,6 +25,9 @@ CONTEXT, APART, SURE, COPIES = 40, 0.05, 1e-5, 6
 LEAVES, DEPTH, FOLDS, BETTER, OPTIONS = 30, 3, 5, 0.01, 12
 """Cases in a leaf; depth; folds held out; relative gain that a tree needs; options of an attribute that are looked at."""
 
+SELDOM, GAIN = 0.002, 0.005
+"""Share of passages that may leave where nobody is meant to; bits that a split of a tree gains at least."""
+
 TIMES = "times"
 START, LEAVE = ("", "start"), ("", "")
 """The states of who has not begun with a level, and of who leaves it."""
@@ -59,6 +62,16 @@ class _Taken:
     case: list[int] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     next: list[State] = field(default_factory=list)
+
+    def forget(self, under_way: np.ndarray) -> None:
+        """Take back that cases left which are under way, where of the others hardly any leave."""
+        stay = [to != LEAVE for to in self.next]
+        left = [case for case, to in zip(self.case, self.next, strict=True) if to == LEAVE]
+        over = sum(not under_way[case] for case in left)
+        if over <= SELDOM * len(self.next) and any(stay):
+            self.case = [case for case, keep in zip(self.case, stay, strict=True) if keep]
+            self.times = [times for times, keep in zip(self.times, stay, strict=True) if keep]
+            self.next = [to for to, keep in zip(self.next, stay, strict=True) if keep]
 
 
 class _Builder:
@@ -97,6 +110,8 @@ class _Builder:
                 at, before = found[at].next[-1], step.symbol
             if not (trace and self._gave_up(trace[-1])):
                 self._take(found[at], visits, case, at, LEAVE)
+        for taken in found.values():
+            taken.forget(self.evidence.under_way)
         return found
 
     def _take(self, taken: _Taken, visits: Counter[tuple[int, State]], case: int, at: State, to: State) -> None:
@@ -263,7 +278,7 @@ def _tested(column: Column) -> list[tuple[str | None, np.ndarray]]:
 
 def _tree(table: _Table, to: Sequence[str], case: np.ndarray, rng: np.random.Generator) -> tuple[Rule, ...] | None:
     """Return the rules of a shallow tree, None where it foretells held-out cases no better than shares."""
-    from sklearn.tree import DecisionTreeClassifier  # type: ignore[import-untyped]
+    from sklearn.tree import DecisionTreeClassifier
 
     targets, labels = np.unique(np.array(to), return_inverse=True)
     fold = rng.integers(0, FOLDS, case.max() + 1)[case]
@@ -273,7 +288,9 @@ def _tree(table: _Table, to: Sequence[str], case: np.ndarray, rng: np.random.Gen
         out, kept = fold == k, fold != k
         if not (out.any() and kept.sum() > 2 * least):
             return None
-        tree = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=least, criterion="log_loss", random_state=0)
+        tree = DecisionTreeClassifier(
+            max_depth=DEPTH, min_samples_leaf=least, min_impurity_decrease=GAIN, criterion="log_loss", random_state=0
+        )
         tree.fit(table.values[kept], labels[kept])
         flat = np.bincount(labels[kept], minlength=len(targets)) + 0.5
         gains[out] = _told(tree, table.values, labels, kept, out, len(targets)) - np.log(flat / flat.sum())[labels[out]]
@@ -281,7 +298,9 @@ def _tree(table: _Table, to: Sequence[str], case: np.ndarray, rng: np.random.Gen
     shares = np.bincount(labels) / len(labels)
     if gains.mean() < max(3 * spread, BETTER * -float(shares @ np.log(shares))):
         return None
-    tree = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=least, criterion="log_loss", random_state=0)
+    tree = DecisionTreeClassifier(
+        max_depth=DEPTH, min_samples_leaf=least, min_impurity_decrease=GAIN, criterion="log_loss", random_state=0
+    )
     return _rules(tree.fit(table.values, labels), table, targets, labels)
 
 

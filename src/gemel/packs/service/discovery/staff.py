@@ -21,7 +21,7 @@ share of rows that may overlap by mistake; how often the capacity is enough; uni
 PART_TIME = 40
 """Moments of work by which a person's own hours can be told."""
 
-FULL = 0.2
+FULL = 0.3
 """Share of an hour that a pool is at its most for that to be all there are."""
 
 FEW_MISSING = 8.0
@@ -210,24 +210,22 @@ def _calendar(week: Week, hours: np.ndarray, at: np.ndarray, units: np.ndarray) 
 def _by_hour(week: Week, start: np.ndarray, end: np.ndarray, units: int) -> np.ndarray:
     """Return how many units there are in each hour of the week (168,) of a pool that is told by one name.
 
-    Where it was at its most for a fifth of the hour, that most is the capacity; elsewhere nothing tells, and the most seen
+    Where it was at its most for three tenths of the time, that most is the capacity; elsewhere nothing tells, and the most seen
     at any time is taken.
     """
-    edges, lengths = week.edges, np.diff(week.edges, append=week.until)
+    edges = week.edges
     at = np.concatenate([start, end, edges])
     change = np.concatenate([np.ones(len(start)), -np.ones(len(end)), np.zeros(len(edges))])
     order = np.lexsort((change, at))
     moments, running = at[order], np.cumsum(change[order]).astype(np.int64)
     lasted = np.diff(moments, append=week.until)
-    hour = week.place(moments)
-    most = np.zeros(len(edges), np.int64)
+    hour = week.hour[week.place(moments)] % (24 if week.short else WEEK_HOURS)
+    most = np.zeros(WEEK_HOURS, np.int64)
     np.maximum.at(most, hour[lasted > 0], running[lasted > 0])
-    full = np.bincount(hour, lasted * (running >= most[hour]), minlength=len(edges)) >= FULL * lengths
-    found = np.zeros(WEEK_HOURS, np.int64)
-    known = full & (most > 0)
-    np.maximum.at(found, week.hour[known], most[known])
-    if week.short:
-        found = np.tile(found.reshape(7, 24).max(0), 7)
+    full = np.bincount(hour, lasted * (running == most[hour]), minlength=WEEK_HOURS)
+    known = (full >= FULL * np.bincount(hour, lasted, minlength=WEEK_HOURS)) & (most > 0)
+    found = np.where(known, most, 0)
+    found = np.tile(found[:24], 7) if week.short else found
     return np.where(found > 0, found, units)
 
 
