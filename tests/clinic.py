@@ -127,7 +127,7 @@ class Clinic(Works):
         self.tokens = Tokens(self.bank)
         self.bank.create(kind, "clinic", by="ann")
         since = self.now - round(self.days * DAY)
-        self.events = lived(network(), since, self.now, self.seed)
+        self.events = lived(network(), since, self.now, self.seed) if self.days else []
         self.bank.append(drafts(self.events, "clinic"))
         self.twin.grant(to="bea", purpose=CARE, read=[f"{kind}.imaging" for kind in ("queue", "busy", "oldest")])
         for actor in ("ann", "bea", "eve", "cleo"):
