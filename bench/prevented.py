@@ -3,8 +3,8 @@
     python -m bench.prevented --json
 
 The asset is `packs.service.centre.asset`: other distributions than the twin's, tired people, storms, drift, lost events. The
-twin learns four weeks of events, then looks an hour ahead every quarter of an hour and may move people, call in stand-by, offer
-call-backs, send overflow to the other site, and tell the wait; guards cap the money of a day and what any class may lose. One
+twin learns four weeks of events, then looks 90 minutes ahead every quarter of an hour and may move people, call in stand-by, offer
+call-backs, or send overflow to the other site; guards cap the money of a day and what any class may lose. One
 block of two hours in eight is held out at random: the effect told from those alone is compared with the paired one.
 """
 
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from bench.report import emit
+from gemel.errors import Refused
 from gemel.facts import DAY, HOUR, MINUTE
 from gemel.packs.service.centre.asset import CLOSES, OPENS, START, Centre
 from gemel.packs.service.centre.means import candidates
@@ -32,7 +33,8 @@ from gemel.packs.service.pilot import Pilot
 from gemel.packs.service.uplift import Logged, effect
 from gemel.twintype import Autonomy
 
-LEARNS, BLOCK, WASHOUT, EVERY, MEMBERS, WORTH = 28, 2 * HOUR, 20 * MINUTE, 15 * MINUTE, 32, 10.0
+LEARNS, BLOCK, WASHOUT, EVERY, HORIZON = 28, 2 * HOUR, 20 * MINUTE, 15 * MINUTE, 90 * MINUTE
+MEMBERS, WORTH = 32, 30.0
 RULES = Rules(
     money_per_day=700.0, worse_s=30.0, autonomy={"add": Autonomy.ACT, "call back": Autonomy.ACT}, holdout=0.12
 )
@@ -84,7 +86,18 @@ def lived(seed: int, first: int, last: int, *, twin: bool) -> Arm:
         centre.until(end)
         return told(centre, begin, end, None)
     seen = learned(network(whole=False), events, START, START + LEARNS * DAY)
-    pilot = Pilot(seen, promised, candidates, RULES, seed=seed, block=BLOCK, members=MEMBERS, every=EVERY, worth=WORTH)
+    pilot = Pilot(
+        seen,
+        promised,
+        candidates,
+        RULES,
+        seed=seed,
+        block=BLOCK,
+        members=MEMBERS,
+        every=EVERY,
+        worth=WORTH,
+        horizon=HORIZON,
+    )
     pilot.watch(centre, begin)
     for now in range(begin, end, pilot.every):
         pilot.watch(centre, now)
@@ -180,7 +193,10 @@ def held_out(a: np.ndarray, b: np.ndarray, held: np.ndarray, days: int) -> dict[
         [calls, calls**2, *(hour == h for h in range(10, CLOSES, 2)), *(weekday == d for d in range(1, 7))]
     )
     chance = np.tile([RULES.holdout, 1 - RULES.holdout], (len(starts), 1))
-    found = effect(Logged(features.astype(float), action, -acted["breaches"], chance), 1)
+    try:
+        found = effect(Logged(features.astype(float), action, -acted["breaches"], chance), 1)
+    except Refused as refused:
+        return {"refused": str(refused)}
     paired = mean("paired", (plain["breaches"] - acted["breaches"])[action == 1])
     return {
         "blocks held out": int((action == 0).sum()), "blocks": len(starts),

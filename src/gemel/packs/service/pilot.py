@@ -55,6 +55,9 @@ class Pilot:
     block: Time = 2 * HOUR
     every: Time = 10 * MINUTE
     seed: Seed = 0
+    tells: bool = False
+    """Whether callers hear a time: they give up less, so those behind them wait longer, and more promises are broken."""
+    horizon: Time = HOUR
     approve: Approve = lambda proposal: False
     done: list[Action] = field(default_factory=list)
     decided: list[Decided] = field(default_factory=list)
@@ -74,7 +77,7 @@ class Pilot:
         usual = fork(view)
         options = self.candidates(usual, now, self.done)
         held = self.held_out(now)
-        if not held:
+        if self.tells and not held:
             self._tell(live, usual, now)
         if not options:
             return None
@@ -92,7 +95,7 @@ class Pilot:
         rng = np.random.default_rng([self.seed, now // MINUTE, 1])
         return View(
             self.network, self.follower.present(now), self.promised, scales(self.follower, now, self.members, rng),
-            standing, self._missing(live, now, standing), members=self.members, seed=int(now // MINUTE) + self.seed,
+            standing, self._missing(live, now, standing), horizon=self.horizon, members=self.members, seed=int(now // MINUTE) + self.seed,
         )  # fmt: skip
 
     def held_out(self, now: Time) -> bool:
