@@ -3,8 +3,8 @@
     python -m bench.prevented --json
 
 The asset is `packs.service.centre.asset`: other distributions than the twin's, tired people, storms, drift, lost events. The
-twin learns four weeks of events, then looks 90 minutes ahead every quarter of an hour and may move people, call in stand-by, offer
-call-backs, or send overflow to the other site; guards cap the money of a day and what any class may lose. One
+twin learns four weeks of events, then looks 90 minutes ahead every quarter of an hour and may move people, call in stand-by,
+offer call-backs, or send overflow to the other site; guards cap the money of a day and what any class may lose. One
 block of two hours in eight is held out at random: the effect told from those alone is compared with the paired one.
 """
 

@@ -1,0 +1,53 @@
+"""What can be done about a scanner: maintenance in a quiet hour before it fails, and help once it has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gemel.facts import DAY, HOUR, Time
+from gemel.packs.service.actions import Action
+from gemel.packs.service.hospital.network import fails_within
+
+QUIET = 1
+"""Hour of the day (UTC) from which few come."""
+SCANS_A_DAY = 25.0
+MAINTAINS = 3 * 3600.0
+
+
+def quiet_hour(now: Time) -> Time:
+    """Return the next quiet hour from *now* on."""
+    today = now - now % DAY + QUIET * HOUR
+    return today if today >= now else today + DAY
+
+
+def foreseen(
+    gauges: Mapping[str, float], now: Time, planned: Mapping[str, Time], *, most: float = 0.12
+) -> list[Action]:
+    """Return maintenance for the next quiet hour where a scanner's planned one lies in a working day, or comes too late.
+
+    Too late is a chance of failure until the quiet hour after next above *most*. One scanner at a time.
+    """
+    running = sorted(
+        (name.removeprefix("wear.") for name in gauges if name.startswith("wear.")),
+        key=lambda name: -gauges[f"wear.{name}"],
+    )
+    for name in running:
+        soon = planned.get(name, now + 99 * DAY) < quiet_hour(now) + DAY
+        risk = fails_within(gauges[f"wear.{name}"], 2 * SCANS_A_DAY)
+        if gauges[f"up.{name}"] and (soon or risk > most):
+            return [Action("maintain", "scanner", MAINTAINS, quiet_hour(now), MAINTAINS)]
+    return []
+
+
+def failed(gauges: Mapping[str, float], now: Time, done: Sequence[Action]) -> list[Action]:
+    """Return help where a scanner is down by day: a technician, half of the next appointments a day later, and word of it."""
+    if all(gauges[name] for name in gauges if name.startswith("up.")) or not 7 * HOUR <= now % DAY < 18 * HOUR:
+        return []
+    if any(action.kind == "reschedule" and action.until > now for action in done):
+        return []
+    wait = max(gauges.get("oldest.scanner", 0.0), 1800.0) + 1800.0
+    return [
+        Action("add", "technicians", 1.0, now, 2 * 3600.0),
+        Action("reschedule", "outpatient", 0.5, now + HOUR, 4 * 3600.0, counts=5.0),
+        Action("tell", "scanner", wait, now, 4 * 3600.0),
+    ]
