@@ -144,6 +144,9 @@ class Event:
 EVENTS = "events"
 """What the gate and the thread call all that is told of cases."""
 
+CASE = "case:"
+"""How the gate calls what is told of one case: `case:4711`, for the customer whose case it is."""
+
 Info = Mapping[str, Array]
 """How a computation went: named arrays, leading axis (twin,), never discarded."""
 
@@ -203,6 +206,17 @@ def exact(dynamics: Dynamics) -> TypeGuard[Exact]:
 
 
 def bits(value: Array) -> bytes:
-    """Return what a value of a belief is made of: equal bytes, equal values."""
+    """Return what a value of a belief is made of: equal bytes, equal values; of objects 1 and 1.0 are equal, as they are."""
     held = np.ascontiguousarray(value)
-    return msgspec.msgpack.encode(held.ravel().tolist()) if held.dtype == object else held.tobytes()
+    if held.dtype != object:
+        return held.tobytes()
+    return msgspec.msgpack.encode(_numbers(msgspec.to_builtins(held.ravel().tolist())), order="deterministic")
+
+
+def _numbers(told: Any) -> Any:
+    """Return plain data in which every number is a float."""
+    if isinstance(told, dict):
+        return {name: _numbers(one) for name, one in told.items()}
+    if isinstance(told, (list, tuple)):
+        return [_numbers(one) for one in told]
+    return float(told) if type(told) is int else told

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
-from gemel.dynamics import Dynamics, exact
+from gemel.dynamics import CASE, EVENTS, Dynamics, exact
 from gemel.errors import BadInput, unknown
 from gemel.facts import MINUTE, Time
 from gemel.intervention import Alarm, Form, Guard, Metric
@@ -140,6 +140,11 @@ class TwinType:
         if found is None:
             raise unknown("signal", name, [*self.signals, *self.levers])
         return found
+
+    def speaks_of(self, name: str) -> None:
+        """Raise `NotFound` unless *name* is a signal, a lever or, where events are told, `events` or `case:CASE`."""
+        if not (self.eventful and (name == EVENTS or (name.startswith(CASE) and name != CASE))):
+            self.port(name)
 
     def accept(self, name: str, value: float, unit: str) -> float:
         """Return *value* in the port's own unit, or raise `BadInput` where it cannot be true."""

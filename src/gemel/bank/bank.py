@@ -15,7 +15,7 @@ from gemel.bank.cohort import MINIMUM, Cohort
 from gemel.bank.erasure import Receipt
 from gemel.bank.gate import Gate, nobody
 from gemel.bank.index import Index
-from gemel.bank.lineage import Lineages
+from gemel.bank.lineage import Lineages, definition
 from gemel.bank.proposals import Proposal
 from gemel.bank.query import Query, query
 from gemel.bank.relations import Graph
@@ -116,11 +116,11 @@ class Bank:
         if id in self:
             raise BadInput(f"there is a twin {id!r} already")
         made = self.types[name] if isinstance(twin_type, str) else twin_type
-        if made.spec is not None:
-            self.lineages.define(made, by, self.now())
-        hash_ = made.hash
-        body = {"type": name, "hash": hash_, "holder": by, "attributes": dict(attributes or {})}
-        self.append([Draft(id, "created/1", body, self.now(), by, key="created")])
+        body = {"type": name, "hash": made.hash, "holder": by, "attributes": dict(attributes or {})}
+        told = definition(made, id, by, self.now())
+        self.append([Draft(id, "created/1", body, self.now(), by, key="created"), *told])
+        if told:
+            self.lineages.note(made, id)
         return Twin(self, id, by, "self-management")
 
     def find(self, id: str, *, by: str, purpose: str) -> Twin:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gemel.bank.bundle import Box
-from gemel.bank.gate import signal_of
+from gemel.bank.gate import signals_of
 from gemel.consent import ALL, Request, Rights, decide, fold
 from gemel.consent.grant import GRANTED, REVOKED
 from gemel.consent.rights import BROKE_GLASS, CREATED, DISMISSED, ENTRUSTED
@@ -153,5 +153,5 @@ def _check_grants(told: Told, about: About) -> None:
             if not decision.allowed:
                 raise Refused(f"the bundle holds more than its grants allow: {decision.reason}")
     for fact in told.of(about.id) if not about.all else ():
-        if fact.kind not in (*OF_KEYS, *OF_GRANTS) and signal_of(fact) not in about.signals:
+        if fact.kind not in (*OF_KEYS, *OF_GRANTS) and not {*signals_of(fact)} & {*about.signals}:
             raise Refused(f"the bundle holds more than its grants allow: {name(fact.seq, fact.twin, fact.kind)}")

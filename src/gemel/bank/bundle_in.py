@@ -19,6 +19,7 @@ from gemel.bank.arrivals import IMPORTED, came_from
 from gemel.bank.bundle import Box, opened
 from gemel.bank.bundle_check import About, Told, checked
 from gemel.bank.bundle_seal import Receiver
+from gemel.bank.lineage import DEFINED, made_of
 from gemel.consent import ALL, Rights, fold
 from gemel.consent.rights import CREATED, KINDS
 from gemel.errors import Refused, Unavailable, unknown
@@ -66,7 +67,7 @@ def receive(
     told = checked(box)
     for about in told.contents.twins:
         _check_actor(bank, told, about, by)
-    mapped = {about.id: _type(bank, about, types or {}) for about in told.contents.twins}
+    mapped = {about.id: _type(bank, told, about, types or {}) for about in told.contents.twins}
     for _ in range(TRIES - 1):
         try:
             return _Plan(bank, box, told, mapped, by).carry_out(trial)
@@ -84,7 +85,7 @@ def _check_actor(bank: Bank, told: Told, about: About, by: str) -> None:
         raise Refused(f"{by} may not import this: it was made for {told.contents.to}")
 
 
-def _type(bank: Bank, about: About, types: Mapping[str, str]) -> tuple[str, str] | None:
+def _type(bank: Bank, told: Told, about: About, types: Mapping[str, str]) -> tuple[str, str] | None:
     """Return name and hash of the type that takes the place of the bundle's, or None if it is known here as it is."""
     asked = types.get(about.type)
     if asked is not None:
@@ -92,13 +93,19 @@ def _type(bank: Bank, about: About, types: Mapping[str, str]) -> tuple[str, str]
             raise unknown("twin type", asked, bank.types)
         return asked, bank.types[asked].hash
     there = {known.hash: known.name for known in bank.lineages.known()}
-    if there.get(about.hash) == about.type:
+    if there.get(about.hash) == about.type or _defined(told, about):
         return None
     here = ", ".join(f"{known} {hash_[:12]}" for hash_, known in sorted(there.items())) or "none"
     raise Refused(
         f"{about.id} is a {about.type} of version {about.hash[:12]}, which is not here (here: {here}); install it, or say"
         " which type is to take its place"
     )
+
+
+def _defined(told: Told, about: About) -> bool:
+    """Return whether the bundle brings along what its type is made of, and a maker for it is installed."""
+    facts = [fact for fact in told.of(about.id) if fact.kind == DEFINED and fact.body["hash"] == about.hash]
+    return any(made is not None and made.name == about.type for made in map(made_of, facts))
 
 
 @dataclass
@@ -143,7 +150,9 @@ class _Plan:
         new = len(self.drafts)
         remarks = [remark for about in self.told.contents.twins for remark in self._admit(about.id)]
         if new and not trial:
-            self.bank.thread.append([*self.drafts, *self._records()], self.now, after=self.size)
+            made = self.bank.thread.append([*self.drafts, *self._records()], self.now, after=self.size)
+            for fact in (fact for fact in made.facts if fact.kind == DEFINED):
+                self.bank.lineages.take(fact)
         twins = tuple(about.id for about in self.told.contents.twins)
         return Received(twins, new, self.known, self.box.sender, self.box.digest, tuple(remarks))
 

@@ -20,9 +20,10 @@ import msgspec
 from gemel.bank.bundle import packed
 from gemel.bank.bundle_check import OF_GRANTS, OF_KEYS
 from gemel.bank.bundle_seal import Receiver
-from gemel.bank.gate import signal_of
+from gemel.bank.gate import signals_of
 from gemel.consent import ALL, Decision, Grant, Rights, grant_body
 from gemel.consent.rights import CREATED
+from gemel.dynamics import CASE, EVENTS
 from gemel.errors import BadInput, Refused, Unavailable, unknown
 from gemel.facts import HOUSE, Draft, Fact, Time
 from gemel.thread import Row
@@ -30,6 +31,7 @@ from gemel.thread.codec import unseal_with_key
 from gemel.thread.export import head
 from gemel.thread.keys import SubjectKey
 from gemel.thread.signature import checkpoint_note
+from gemel.twintype import TwinType
 
 if TYPE_CHECKING:
     from gemel.bank.bank import Bank
@@ -76,8 +78,7 @@ class Share:
             return True
         if fact.kind in OF_GRANTS:
             return str(fact.body.get("grant", fact.body.get("glass"))) in {grant.id for grant in self.grants}
-        found = self.decisions.get(signal_of(fact))
-        return found is not None and found.allowed
+        return any(name in self.decisions and self.decisions[name].allowed for name in signals_of(fact))
 
 
 def send(
@@ -112,7 +113,7 @@ def _share(
     """Ask the gate, for whoever exports and whoever is to read; raise `Refused` where nothing may be read."""
     if id_ not in bank:
         raise unknown("twin", id_, bank.twins())
-    names = [ALL, *bank.type_of(id_).signals, *bank.type_of(id_).levers]
+    names = _names(bank, id_, (by, reader), purpose)
     asked = [[bank.gate.decide(one, "read", id_, name, purpose) for name in names] for one in (by, reader)]
     for actor, decisions in zip(dict.fromkeys((by, reader)), asked, strict=False):
         bank.gate.record(actor, "read", purpose, [(id_, n, d) for n, d in zip(names, decisions, strict=True)])
@@ -123,6 +124,27 @@ def _share(
         _check_whole(bank, id_, by, joint[ALL], receiver)
     rights = bank.gate.rights(id_)
     return Share(id_, joint, _resting_on(rights, [d.grant_id for d in joint.values()]), whole)
+
+
+def _names(bank: Bank, id_: str, actors: Sequence[str], purpose: str) -> list[str]:
+    """Return what the gate is asked about: all there is, with the cases that somebody was granted by name.
+
+    The names in a type that was made of a twin's data tell of it: who may not read all is told those of their grants.
+    """
+    kind = bank.type_of(id_)
+    granted = [name for one in actors for grant in bank.gate.rights(id_).named(one) for name in grant.signals]
+    named = [name for name in dict.fromkeys(granted) if name != ALL]
+    own = [name for name in named if kind.eventful and name.startswith(CASE)]
+    every = [ALL, *([EVENTS] if kind.eventful else []), *kind.signals, *kind.levers, *own]
+    whole = all(bank.gate.decide(one, "read", id_, ALL, purpose).allowed for one in actors)
+    return every if kind.spec is None or whole else [name for name in every if name == ALL or name in named]
+
+
+def _described(kind: TwinType, share: Share) -> dict[str, object]:
+    """Return a type as it travels: of one that was made of the twin's data, who may not read all gets what may be read."""
+    if share.all or kind.spec is None:
+        return kind.describe()
+    return {"name": kind.name, "signals": {n: p.unit for n, p in kind.signals.items() if n in share.decisions}}
 
 
 def _check_whole(bank: Bank, id_: str, by: str, every: Decision, receiver: Receiver | None) -> None:
@@ -174,7 +196,8 @@ def _parts(
     bank: Bank, shares: Sequence[Share], by: str, reader: str, purpose: str, size: int
 ) -> dict[str, bytes]:  # fmt: skip
     held = sorted((one for share in shares for one in share.held), key=lambda one: one[1].seq)
-    types = {bank.type_of(share.twin).hash: bank.type_of(share.twin).describe() for share in shares}
+    kinds = [(bank.type_of(share.twin), share) for share in shares]
+    types = {kind.hash: _described(kind, share) for kind, share in kinds}
     contents = {"by": by, "to": reader, "purpose": purpose, "twins": [_about(bank, share) for share in shares]}
     parts = {
         "contents.json": encode(contents),

@@ -10,6 +10,7 @@ from gemel.bank.rights import Book
 from gemel.consent import ALL, Decision, Request, Rights, again, decide, explain
 from gemel.consent.organisation import KINDS as OF_THE_HOUSE
 from gemel.consent.rights import CREATED, KINDS
+from gemel.dynamics import CASE
 from gemel.errors import NotFound, Refused
 from gemel.facts import HOUR, HOUSE, Draft, Fact, Time
 from gemel.thread import Thread
@@ -18,6 +19,9 @@ OF_A_SIGNAL = (
     "observed/1", "acted/1", "happened/1", "retracted/1", "forecast/1", "outcome/1", "summarised/1", "related/1", "unrelated/1"
 )  # fmt: skip
 """Kinds that are about the one signal, lever or relation they name; any other is opened by a right to read all."""
+
+OF_A_CASE = ("happened/1", "retracted/1")
+"""Kinds that may be about one case."""
 
 Access = tuple[str, str, str, str, str, bool]
 
@@ -83,6 +87,11 @@ class Gate:
         if not decision.allowed:
             raise Refused(decision.reason)
         return decision
+
+    def require_one(self, actor: str, verb: str, twin: str, signals: Sequence[str], purpose: str) -> Decision:
+        """Return the decision on the first of *signals* that is open; raise `Refused` about the last where none is."""
+        opened = (name for name in signals if self.decide(actor, verb, twin, name, purpose).allowed)
+        return self.require(actor, verb, twin, next(opened, signals[-1]), purpose)
 
     def holders(self, twin: str, at: Time | None = None) -> tuple[str, ...]:
         """Return who holds the twin's keys at a moment, by default now."""
@@ -202,6 +211,12 @@ def signal_of(fact: Fact) -> str:
     """Return what the gate is asked about before a fact is shown."""
     own = str(fact.body.get("name") or fact.body.get("signal") or ALL)
     return own if fact.kind in OF_A_SIGNAL else ALL
+
+
+def signals_of(fact: Fact) -> tuple[str, ...]:
+    """Return the signals of which each suffices to be shown a fact: what is told of a case may be read by who has the case."""
+    case = fact.body.get("case") if fact.kind in OF_A_CASE else None
+    return (signal_of(fact), CASE + str(case)) if case else (signal_of(fact),)
 
 
 def _draft(access: Access, decision: Decision, now: Time) -> Draft:

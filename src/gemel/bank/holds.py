@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gemel.dynamics import EVENTS
 from gemel.errors import BadInput, NotFound, unknown
 from gemel.facts import HOUSE, Draft, Fact, Time, iso
 from gemel.thread import Thread
@@ -44,7 +45,7 @@ def place(bank: Bank, id: str, by: str, reason: str, signals: Sequence[str] = (A
     if not reason.strip():
         raise BadInput("a hold states its reason", field="reason")
     for name in signals:
-        if name != ALL:
+        if name != ALL and not (name == EVENTS and bank.type_of(id).eventful):
             bank.type_of(id).port(name)
     body = {"twin": id, "signals": list(signals), "reason": reason}
     return _hold(bank.append([Draft(HOUSE, HELD, body, bank.now(), by)]).facts[0])

@@ -20,7 +20,9 @@ def drafts(items: Iterable[Item], twin_type: TwinType, twin: str, by: str) -> li
 
 def _draft(item: Item, twin_type: TwinType, twin: str, by: str) -> Draft:
     if item.retracted:
-        return Draft(twin, "retracted/1", {"key": withdraws(item), "name": item.name}, item.at, by, key=key_of(item))
+        own = {} if item.event is None else {"case": item.event.case}
+        said = {"key": withdraws(item), "name": item.name, **own}
+        return Draft(twin, "retracted/1", said, item.at, by, key=key_of(item))
     if item.event is not None:
         return _happened(item, twin, by)
     kind = "acted/1" if item.name in twin_type.levers else "observed/1"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from gemel.bank.catalogue import makers
 from gemel.bank.migration import Migration
 from gemel.errors import Unavailable, unknown
-from gemel.facts import HOUSE, MINUTE, Draft, Fact, Time
+from gemel.facts import MINUTE, Draft, Fact, Time
 from gemel.thread import Thread
 from gemel.twintype import TwinType
 
 RETYPED = "retyped/1"
 DEFINED = "defined/1"
-"""A type that was made from data, with what it is made of; said of the house."""
+"""A type that was made from data, and of what. It may name people: so each of its twins says it, sealed by its own key."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Lineages:
         self._thread, self._created, self._types = thread, created, types
         self._older = list(older)
         self._spans: dict[str, tuple[Span, ...]] = {}
+        self._made: dict[str, set[str]] = {}
 
     def register(self, twin_type: TwinType) -> None:
         """Add a version; the first of its name is the one that new twins are made of."""
@@ -94,29 +95,28 @@ class Lineages:
         found = next((one for one in self._older if one.hash == span.hash), None)
         return found or self._define(span.hash)
 
-    def define(self, twin_type: TwinType, by: str, now: Time) -> None:
-        """Put a type that was made from data on record, once, so that any process can make it again."""
-        body = {"name": twin_type.name, "hash": twin_type.hash, "spec": dict(twin_type.spec or {})}
-        self._thread.append([Draft(HOUSE, DEFINED, body, now, by, key=f"{DEFINED}|{twin_type.hash}")], now)
-
     def defined(self) -> None:
         """Make the types that are on record; those whose maker is not installed are left out."""
-        for fact in self._thread.read(HOUSE, kinds=[DEFINED]):
-            self._make(fact)
+        for fact in self._thread.read(kinds=[DEFINED]):
+            self.take(fact)
 
     def _define(self, hash_: str) -> TwinType | None:
         """Return a type that another process put on record."""
-        facts = self._thread.read(HOUSE, kinds=[DEFINED], reverse=True)
-        return next((made for fact in facts if fact.body["hash"] == hash_ and (made := self._make(fact))), None)
+        facts = self._thread.read(kinds=[DEFINED], reverse=True)
+        return next((made for fact in facts if fact.body["hash"] == hash_ and (made := self.take(fact))), None)
 
-    def _make(self, fact: Fact) -> TwinType | None:
-        maker = makers().get(str(fact.body["spec"].get("maker")))
-        made = None if maker is None else maker(fact.body["spec"])
-        if made is None or made.hash != fact.body["hash"]:
-            return None
-        self._types[made.name] = made
-        self._older.append(made)
+    def take(self, fact: Fact) -> TwinType | None:
+        """Make the type that a fact defines, and note it."""
+        made = next((one for one in self._older if one.hash == fact.body["hash"]), None) or made_of(fact)
+        if made is not None:
+            self.note(made, fact.twin)
         return made
+
+    def note(self, twin_type: TwinType, twin: str) -> None:
+        """Note that a type was made of a twin's data; the last of a name is what new twins are made of."""
+        self._types[twin_type.name] = twin_type
+        self.register(twin_type)
+        self._made.setdefault(twin_type.hash, set()).add(twin)
 
     def of(self, id: str) -> tuple[Span, ...]:
         """Return the spans of a twin, as last read from the thread."""
@@ -138,6 +138,36 @@ class Lineages:
             raise unknown("twin type", span.name, self._types)
         return found
 
-    def forget(self, id: str) -> None:
-        """Forget what was read of a twin."""
+    def reread(self, id: str) -> None:
+        """Let the spans of a twin be read anew."""
         self._spans.pop(id, None)
+
+    def forget(self, id: str) -> None:
+        """Forget what was read of a twin, and the types that were made of its data alone."""
+        self.reread(id)
+        for hash_ in [one for one, twins in self._made.items() if id in twins]:
+            self._made[hash_].discard(id)
+            if not self._made[hash_]:
+                self._unmake(hash_)
+
+    def _unmake(self, hash_: str) -> None:
+        del self._made[hash_]
+        self._older = [one for one in self._older if one.hash != hash_]
+        for name in [name for name, one in self._types.items() if one.hash == hash_]:
+            del self._types[name]
+            self._types |= {one.name: one for one in self._older if one.name == name}
+
+
+def definition(twin_type: TwinType, twin: str, by: str, now: Time) -> list[Draft]:
+    """Return what puts the type of a twin on record, once, where it was made from data: any process can make it again."""
+    if twin_type.spec is None:
+        return []
+    body = {"name": twin_type.name, "hash": twin_type.hash, "spec": dict(twin_type.spec)}
+    return [Draft(twin, DEFINED, body, now, by, key=f"{DEFINED}|{twin_type.hash}")]
+
+
+def made_of(fact: Fact) -> TwinType | None:
+    """Return the type that a fact defines; None where its maker is not installed, or makes another of it."""
+    maker = makers().get(str(fact.body["spec"].get("maker")))
+    made = None if maker is None else maker(fact.body["spec"])
+    return made if made is not None and made.hash == fact.body["hash"] else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gemel.bank.contrast import label_of, sensible
-from gemel.bank.lineage import RETYPED, Span
+from gemel.bank.lineage import RETYPED, Span, definition
 from gemel.bank.migration import Migration, between
 from gemel.bank.personal import errors
 from gemel.bank.replica import Replica, bare
@@ -198,8 +198,10 @@ def retype(
     rehearsal = rehearse(twin, new, renamed, anew, days) if bank.lineages.has(current) or not anew else None
     migration = Migration(anew=True) if rehearsal is None else rehearsal.migration
     bank.register(new)
-    if new.spec is not None:
-        bank.lineages.define(new, twin.actor, bank.now())
+    made = definition(new, twin.id, twin.actor, bank.now())
+    if made:
+        bank.append(made)
+        bank.lineages.note(new, twin.id)
     body = {"from": _of(current), "to": _named(new), "migration": migration.body(), "why": why}
     cause: tuple[int, ...] = ()
     if rehearsal is not None:
@@ -220,7 +222,7 @@ def _append(twin: Twin, body: Mapping[str, Any], current: Span, cause: tuple[int
     made = twin.bank.append([draft]).facts
     if not made:
         raise Refused(f"{twin.id} was retyped meanwhile, from {current.name} {current.hash[:12]}")
-    twin.bank.lineages.forget(twin.id)
+    twin.bank.lineages.reread(twin.id)
     twin.bank.unlearn(twin.id)
     return made[0]
 

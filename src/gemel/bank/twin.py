@@ -15,7 +15,7 @@ from gemel.bank.contrast import Difference
 from gemel.bank.correction import amended
 from gemel.bank.diff import HORIZONS, diff
 from gemel.bank.fork import Fork
-from gemel.bank.gate import signal_of
+from gemel.bank.gate import signals_of
 from gemel.bank.intake import drafts
 from gemel.bank.lineage import Span
 from gemel.bank.personal import Fit, Progress, personalise
@@ -186,7 +186,7 @@ class Twin:
         fact = self.bank.thread.get(seq)
         if fact.twin != self.id:
             raise NotFound(f"fact {seq} is not of {self.id}")
-        self._require("read", signal_of(fact))
+        self.bank.gate.require_one(self.actor, "read", self.id, signals_of(fact), self.purpose)
         return fact
 
     # learning

@@ -19,7 +19,8 @@ Keys = StrEnum("Keys", ["holder", "guardian"])
 To = Annotated[str, typer.Option("--to", help="Who is allowed.")]
 Allowed = Annotated[Verb, typer.Option("--verb", help="What is allowed.")]
 Signals = Annotated[
-    list[str], typer.Option("--signal", default_factory=lambda: ["*"], help="A signal or lever; * for all.")
+    list[str],
+    typer.Option("--signal", default_factory=lambda: ["*"], help="A signal or lever; events, case:CASE; * for all."),
 ]
 Until = Annotated[str | None, typer.Option("--until", help="A date (its end, in UTC) or a time, ISO 8601.")]
 Since = Annotated[str | None, typer.Option("--from", help="From when, ISO 8601; by default at once.")]
@@ -42,7 +43,7 @@ def grant(
         view = bank.as_writer(twin, actor, PURPOSE)
         for name in signal:
             if name != "*":
-                view.type.port(name)
+                view.type.speaks_of(name)
         named: dict[str, Any] = {verb.value: tuple(signal)}
         made = view.grant(
             to=to, purpose=purpose, until=until, since=since, bounds=_bounds(bound), hours=hours, onward=onward, **named
@@ -80,7 +81,7 @@ def revoke(twin: Id, grant_id: GrantId, *, store: Store = STORE, actor: Actor, a
 def may(
     who: Annotated[str, typer.Argument(metavar="ACTOR", help="Who would do it.")],
     verb: Annotated[Verb, typer.Argument(metavar="VERB", help="read, write, propose, act, fork, study or emergency.")],
-    twin: Id, signal: Annotated[str, typer.Argument(metavar="SIGNAL", help="A signal or lever; * for all.")],
+    twin: Id, signal: Annotated[str, typer.Argument(metavar="SIGNAL", help="A signal or lever; events, case:CASE; * for all.")],
     *, purpose: Purpose = "care",
     amount: Annotated[float | None, typer.Option("--amount", help="How much would be acted.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="List all that was considered.")] = False,
@@ -90,7 +91,7 @@ def may(
     with opened(store, readonly=True) as bank:
         bank.created(twin)
         if signal != "*":
-            bank.type_of(twin).port(signal)
+            bank.type_of(twin).speaks_of(signal)
         asked = (who, verb.value, twin, signal, purpose, amount)
         decision, considered = bank.gate.decide(*asked), bank.gate.explain(*asked) if explain else ()
     body = {"allowed": decision.allowed, "reason": decision.reason, "grant": decision.grant_id}

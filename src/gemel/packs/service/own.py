@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gemel.bank import Twin
-from gemel.consent import ALL
-from gemel.dynamics import PHASES, Event
+from gemel.dynamics import CASE, EVENTS, PHASES, Event
 from gemel.errors import BadInput, unknown
 from gemel.facts import Time
 from gemel.packs.service.journeys import Expected, Journey, journey
@@ -23,15 +22,18 @@ FEWEST = 10
 
 
 def own(seen: Twin, case: str, now: Time | None = None) -> Journey:
-    """Return one customer's journey as it stands *now*, by default the bank's own, with what is expected and why."""
-    seen.bank.gate.require(seen.actor, "read", seen.id, ALL, seen.purpose)
+    """Return one customer's journey as it stands *now*, by default the bank's own, with what is expected and why.
+
+    Whoever may read `events` sees anybody's, a customer with `case:CASE` her own: of others she is told spans of ten or more.
+    """
     if not seen.type.eventful:
         raise BadInput(f"{seen.id} is no service: it has readings, not cases")
+    seen.bank.gate.require_one(seen.actor, "read", seen.id, (EVENTS, CASE + case), seen.purpose)
     moment = seen.bank.now() if now is None else now
     events = list(seen.bank.replica(seen.id).happened(None, moment + 1))
     known = {event.case for event in events if event.activity}
     if case not in known:
-        raise unknown("case", case, known)
+        raise unknown("case", case, known if seen.may("read", EVENTS) else ())
     log = log_of_events(events)
     over = {event.case: event.at for event in events if event.phase in ("left", "abandoned")}
     ahead = () if case in over else expected(log, case, over, moment)
