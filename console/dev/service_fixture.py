@@ -51,7 +51,7 @@ def frontier() -> dict[str, Any]:
     """Return an invented search, of the shape that `gemel.experiment.search` gives."""
     tried = [
         {
-            "design": f"{2 + k // 3} nurses, {5 + k // 2} doctors, {1 + (k > 3)} scanner", "mean": [1000 * cost, wait],
+            "design": f"{2 + k // 3} nurses, {5 + k % 3} doctors, {1 + (k > 3)} scanner", "mean": [1000 * cost, wait],
             "low": [985 * cost, 0.86 * wait], "high": [1015 * cost, 1.14 * wait], "efficient": 0.93 if on else 0.08,
             "on_frontier": on,
         }
