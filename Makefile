@@ -21,7 +21,7 @@ help: ## say what can be made
 run: .venv/.installed $(PAGE) ## install, build the console, and live with Lily's twin on http://127.0.0.1:8642
 	$(BIN)/gemel demo $(ARGS)
 
-test: .venv/.installed $(PAGE) /usr/bin/chromium $(POSTGRES) ## install (Chromium, PostgreSQL too), run every test, check every file
+test: .venv/.installed build/.compiled $(PAGE) /usr/bin/chromium $(POSTGRES) ## install (Chromium, PostgreSQL too), run every test, check every file
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations=15 $(ARGS)
 	$(MAKE) --no-print-directory check
 
@@ -60,6 +60,10 @@ clean: ## remove what was built and installed here; stores stay
 	.ci/venv $(PYTHON)
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(PIP) install -c constraints.txt -e . --group dev
+	@touch $@
+
+build/.compiled: $(wildcard src/gemel/process/*.py src/gemel/process/kernel/*.py) | .venv/.installed
+	GEMEL_CACHE=build/test-cache $(BIN)/python -m gemel.process
 	@touch $@
 
 console/node_modules/.installed: console/package-lock.json console/package.json console/.npmrc

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import logging
 import math
 import os
 from collections import OrderedDict
@@ -24,6 +26,8 @@ from gemel.process.network import Network
 from gemel.process.plan import Plan, capacity, plan, worked
 from gemel.process.present import SERVED, Present
 from gemel.process.state import ROWS, STOOD_FIELDS, Packed, case_key, ids_of, pack, unpack
+
+log = logging.getLogger(__name__)
 
 KEPT = ("visits", "cases", "end")
 LEAN = True
@@ -446,7 +450,24 @@ def _root(seed: int) -> np.uint64:
 
 @lru_cache(maxsize=1)
 def compiled() -> Any:
-    """Return the kernel, from disk where it was compiled before (GEMEL_CACHE, or the user's cache folder)."""
+    """Return the kernel, from disk where it was compiled before (GEMEL_CACHE, or the user's cache folder).
+
+    Of several processes that need it at once one compiles, and the others wait for that.
+    """
+    found = _kernel()
+    folder = Path(_SETTINGS.CACHE_DIR)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "compiling").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            found.compile("int64(int64, int64)")
+    except OSError:
+        log.warning("%s cannot be written: the engine is compiled anew by each process", folder)
+        found.compile("int64(int64, int64)")
+    return found
+
+
+def _kernel() -> Any:
     source = hashlib.blake2b(digest_size=8)
     for module in (memory, draws, kernel):
         source.update(Path(str(module.__file__)).read_bytes())

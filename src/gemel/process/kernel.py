@@ -8,6 +8,7 @@ service that was interrupted, or patience that was not needed, is known by its n
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,23 @@ from gemel.process import draws
 from gemel.process.draws import draw, mix, quantile, rest
 from gemel.process.memory import accessor, swift
 
-(ENDS, PASSES, REPAIRED, CALENDAR, FAILS, ARRIVES, GIVES_UP, RIPENS, CONTROLLED) = range(9)
+
+def _words(count: int) -> Iterator[np.int64]:
+    """Return codes as machine words: what numba is given as a plain number it compiles anew for each value."""
+    return (np.int64(code) for code in range(count))
+
+
+(ENDS, PASSES, REPAIRED, CALENDAR, FAILS, ARRIVES, GIVES_UP, RIPENS, CONTROLLED) = _words(9)
 """Kinds of event, in the order in which those of one moment happen."""
 
-(TASK, CHOICE, SPLIT, JOIN, DELAY) = range(5)
-(WAITING, SERVED, DELAYED, JOINED) = range(4)
-(FIFO, LIFO, RANDOM, PRIORITY, PROMISE) = range(5)
-(DONE, GAVE_UP, BALKED, MOVED) = range(4)
+(TASK, CHOICE, SPLIT, JOIN, DELAY) = _words(5)
+(WAITING, SERVED, DELAYED, JOINED) = _words(4)
+(FIFO, LIFO, RANDOM, PRIORITY, PROMISE) = _words(5)
+(DONE, GAVE_UP, BALKED, MOVED) = _words(4)
 """How a visit, or a case, ended."""
 
-(C_STAFF, C_OPEN, C_ARRIVALS, C_PACE, C_PATIENCE, C_ROUTE, C_AWAY, C_URGENCY, C_SEND) = range(9)
-(OK, MORE) = range(2)
+(C_STAFF, C_OPEN, C_ARRIVALS, C_PACE, C_PATIENCE, C_ROUTE, C_AWAY, C_URGENCY, C_SEND) = _words(9)
+(OK, MORE) = _words(2)
 MARGIN = 64
 MANY = 1 << 30
 NEVER = np.inf

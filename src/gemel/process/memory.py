@@ -14,7 +14,10 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numba.np import arrayobj, numpy_support
 
-swift: Any = njit(nogil=True, error_model="numpy")
+BARE: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Python never calls what the kernel calls: without wrappers it compiles in less time."""
+
+swift: Any = njit(nogil=True, error_model="numpy", **BARE)
 """Compiles a function of the kernel; it holds no lock, and divides as NumPy does."""
 
 GLOBE = np.dtype(

@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from gemel.loop.gauges import Gauges
 from gemel.loop.hindsight import look_back
 from gemel.packs.service.actions import Action
 from gemel.process.network import Network
-from gemel.streams import Place, mqtt, mqtt_sink, told
+from gemel.streams import Item, Place, mqtt, mqtt_sink, told
 
 LEARNS = 14
 """Days of events from which the twin's network is learned."""
@@ -37,6 +37,9 @@ SHOWN: Time = 6 * HOUR
 
 AHEAD = 60
 """Days that the asset can go on."""
+
+TOLD_S = 1800.0
+"""The wait that is told where an order only says that it shall be told."""
 
 SEED = 7
 PURPOSE = "service"
@@ -54,6 +57,10 @@ class House(Protocol):
         """Do something from now on."""
         ...
 
+    def gauges(self) -> Mapping[str, float]:
+        """Return what its own systems show now."""
+        ...
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -64,6 +71,8 @@ class Kind:
     house: Callable[[int, Time, int], House]
     network: Callable[[Sequence[Event], Time, Time], Network]
     members: int = 96
+    watched: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """What equipment tells beside its events: unit and label by the name of the gauge."""
 
 
 class Floor:
@@ -75,6 +84,7 @@ class Floor:
         self._orders: list[bytes] = []
         self._obeyed: set[str] = set()
         self._house: House | None = None
+        self._shown_at: Time = 0
 
     # the twin
 
@@ -88,10 +98,11 @@ class Floor:
         events = self._house.until(now)
         if not known:
             network = self.kind.network([e for e in events if e.at < start + LEARNS * DAY], start, start + LEARNS * DAY)
-            self._made(bank, service_type(network, members=self.kind.members))
+            self._made(bank, service_type(network, members=self.kind.members, watched=self.kind.watched))
         twin = bank.find(self.kind.twin, by=self.kind.boss, purpose=PURPOSE)
         last = bank.replica(twin.id).last or now - PAST
         twin.record([told(event, None, Place("floor")) for event in events if event.at > last])
+        twin.record([Item(name, value, unit, at, None, Place("floor")) for name, value, unit, at in self._shown(now)])
         self._look_back(bank, now)
 
     def _made(self, bank: Bank, kind: Any) -> Twin:
@@ -132,6 +143,9 @@ class Floor:
                 while self._told:
                     await client.publish(f"{self.kind.twin}/events", payload(self._told[0]), qos=1)
                     self._told.popleft()
+                for name, value, unit, at in self._shown(self.clock()):
+                    told_of = {"name": name, "value": value, "unit": unit, "at": at}
+                    await client.publish(f"{self.kind.twin}/events", json.dumps(told_of).encode(), qos=1)
                 await _pause(stop)
         finally:
             hearing.cancel()
@@ -145,6 +159,14 @@ class Floor:
                 with contextlib.suppress(BadInput):  # this house cannot do that
                     self._house.act(action)
         self._told.extend(self._house.until(now))
+
+    def _shown(self, now: Time) -> list[tuple[str, float, str, Time]]:
+        """Return what equipment shows, once in five minutes: name, value, unit, time."""
+        at = now // (5 * MINUTE) * 5 * MINUTE
+        if at <= self._shown_at or self._house is None:
+            return []
+        self._shown_at, gauges = at, self._house.gauges()
+        return [(name, gauges[name], unit, at) for name, (unit, _) in self.kind.watched.items() if name in gauges]
 
     def _understood(self, order: bytes, now: Time) -> list[Action]:
         """Return what an order asks for, once; what cannot be understood is left out."""
@@ -199,6 +221,8 @@ def _people(staff: Mapping[str, list[tuple[Time, float]]]) -> list[Action]:
 def _other(name: str, steps: list[tuple[Time, float]]) -> Action | None:
     kind, _, target = name.partition(".")
     at, amount = steps[0]
+    if kind == "patience":
+        return Action("tell", target, TOLD_S, at, _hold(steps))
     if kind == "away":
         return Action("maintain", target, amount, at)
     if kind == "route":
@@ -266,10 +290,16 @@ def _demo(name: str, title: str, kind: Kind) -> Demo:
     return Demo(name, title, actor=kind.boss, purpose=PURPOSE, furnish=partial(Floor, kind))
 
 
+WEAR = {
+    f"{what}.scanner-{k}": ("count", label.format(k))
+    for k in (0, 1) for what, label in (("wear", "scanner {}: scans since maintenance"), ("up", "scanner {} runs"))
+}  # fmt: skip
+"""What the scanners of the hospital tell of themselves."""
+
 CENTRE = _demo(
     "centre", "A contact centre with two sites", Kind("centre", "maria", _centre, _centre_network)
 )  # fmt: skip
 HOSPITAL = _demo(
     "hospital", "A hospital's patient flow with a scanner that wears",
-    Kind("hospital", "noor", _hospital, _hospital_network),
+    Kind("hospital", "noor", _hospital, _hospital_network, watched=WEAR),
 )  # fmt: skip

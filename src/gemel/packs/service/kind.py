@@ -36,22 +36,31 @@ SOON: Time = HOUR
 """How far ahead alarms look: what may happen later can still be met later."""
 
 
-def service_type(network: Network, spread: Mapping[str, float] | None = None, members: int = 128) -> TwinType:
-    """Return the type of the twins of one service; *spread* is how uncertain each multiplier is (`process.service`)."""
-    spread = dict(spread or {})
+def service_type(
+    network: Network, spread: Mapping[str, float] | None = None, members: int = 128,
+    watched: Mapping[str, tuple[str, str]] | None = None,
+) -> TwinType:  # fmt: skip
+    """Return the type of the twins of one service; *spread* is how uncertain each multiplier is (`process.service`).
+
+    *watched* names what equipment itself tells, beside the gauges: unit and label, as of a scanner's wear.
+    """
+    spread, told = dict(spread or {}), {name: list(pair) for name, pair in (watched or {}).items()}
+    sensed = {name: Signal(unit, 0, MOST, CADENCE, label) for name, (unit, label) in told.items()}
     return TwinType(
         name=f"service.{network.name}", asset=Asset.PROCESS, scope=Scope.ORGANISATION,
         level=Level(fidelity=2, connectedness=3, learning=2, autonomy=Autonomy.APPROVE),
-        dynamics=Service(network, spread), signals=_signals(network), levers=_levers(network), metrics=_metrics(network),
+        dynamics=Service(network, spread), signals={**_signals(network), **sensed}, levers=_levers(network),
+        metrics=_metrics(network),
         guards=GUARDS, alarms={f"promise:{one.name}": _alarm(one) for one in _promising(network)},
         scenarios=_forms(network), band=_band(network), members=members,
-        spec={"maker": MAKER, "network": body_of(network), "spread": spread, "members": members},
+        spec={"maker": MAKER, "network": body_of(network), "spread": spread, "members": members, "watched": told},
     )  # fmt: skip
 
 
 def make(spec: Mapping[str, Any]) -> TwinType:
     """Return the type that a spec describes."""
-    return service_type(network_of(spec["network"]), spec["spread"], spec["members"])
+    watched = {name: (unit, label) for name, (unit, label) in spec["watched"].items()}
+    return service_type(network_of(spec["network"]), spec["spread"], spec["members"], watched)
 
 
 def _promising(network: Network) -> list[Station]:

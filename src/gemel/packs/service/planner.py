@@ -7,6 +7,7 @@ actions bring can be measured. Not every service has the same means: candidates 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 import numpy as np
@@ -40,6 +41,28 @@ HOLD_S = 3600.0
 Candidates = Callable[[Network, Felt, Situation], Sequence[tuple[Action, ...]]]
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of one service beyond its network: its own means, its promises by class, what is due before any queue."""
+
+    means: Candidates | None = None
+    promised: Promised | None = None
+    due: Callable[[Situation], Sequence[tuple[Action, str]]] = lambda situation: ()
+
+
+def known(network: Network) -> Known:
+    """Return what is known of a service; nothing of most."""
+    if network.name == "contact centre":
+        from gemel.packs.service.centre import means, promised
+
+        return Known(lambda network, usual, situation: means.candidates(usual, situation.now, ()), promised)
+    if network.name == "patient flow":
+        from gemel.packs.service.hospital import due, promised
+
+        return Known(promised=promised, due=due)
+    return Known()
+
+
 def plan(
     situation: Situation, means: Candidates | None = None, promised: Promised | None = None, rules: Rules | None = None
 ) -> Sequence[Weighed]:
@@ -50,10 +73,15 @@ def plan(
     view = view_of(situation, promised)
     if view is None:
         return ()
+    own = known(view.network)
+    due = [maintained(action, reason) for action, reason in own.due(situation)]
+    if due:
+        return due
+    view = replace(view, promised=promised or own.promised or view.promised)
     usual = fork(view)
     if usual.breaches.sum(1).mean() < AT_RISK:
         return ()
-    ranked = advise(view, (means or usual_means)(view.network, usual, situation), worth=WORTH, usual=usual)
+    ranked = advise(view, (means or own.means or usual_means)(view.network, usual, situation), worth=WORTH, usual=usual)
     free = {one.title: one for one in ranked if one.score > 0 and unfair(one, rules or Rules()) is None}
     if not free:
         return ()
@@ -87,6 +115,15 @@ def _standing(told: Sequence[Control], now: Time) -> tuple[Extra, ...]:
     return tuple(
         (one.kind, one.target, now, now + HORIZON, float(np.mean(one.value)) - REST.get(one.kind, 0.0)) for one in told
     )
+
+
+def maintained(action: Action, reason: str) -> Weighed:
+    """Return what is due anyhow: nothing was left to chance."""
+    title = str(action)
+    option = {"title": title, "chance": 1.0}
+    body = {"chosen": title, "propensity": 1.0, "options": [option], "held_out": False}
+    doses = tuple(Dose(f"{one.kind}.{one.target}", float(one.value), one.at) for one in controls([action], action.at))
+    return Weighed(body, Intervention(title, doses, reason), reason)
 
 
 def held_of(situation: Situation) -> tuple[Extra, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gemel.facts import DAY, HOUR, Time
+from gemel.intervention import Situation
 from gemel.packs.service.actions import Action
 from gemel.packs.service.hospital.network import fails_within
 
@@ -37,6 +38,24 @@ def foreseen(
         if gauges[f"up.{name}"] and (soon or risk > most):
             return [Action("maintain", "scanner", MAINTAINS, quiet_hour(now), MAINTAINS)]
     return []
+
+
+def due(situation: Situation) -> list[tuple[Action, str]]:
+    """Return maintenance that a scanner is due for, once: the reason tells its wear; nothing where none is foreseen."""
+    gauges = {
+        name: found[-1].value
+        for name, found in situation.readings.items()
+        if found and name.startswith(("wear.", "up."))
+    }
+    if not gauges or any(dose.lever == "away.scanner" and dose.at > situation.now - DAY for dose in situation.doses):
+        return []
+    worn = max((name for name in gauges if name.startswith("wear.")), key=lambda name: gauges[name], default="")
+    risk = fails_within(gauges.get(worn, 0.0), 2 * SCANS_A_DAY)
+    reason = (
+        f"{worn.removeprefix('wear.')} has made {gauges.get(worn, 0.0):.0f} scans since maintenance: {risk:.0%} to fail within "
+        "two days; in the small hours few come"
+    )
+    return [(action, reason) for action in foreseen(gauges, situation.now, {})]
 
 
 def failed(gauges: Mapping[str, float], now: Time, done: Sequence[Action]) -> list[Action]:

@@ -54,7 +54,8 @@ def network() -> Network:
         Station(name, {ANY: Duration("gamma", mean, 0.5)}, (Team(name),), "priority", promise=2700.0)
         for name, mean in SERVICE.items()
     )
-    return Network("patient flow", customers, nodes, stations, tuple(_pool(name) for name in PEOPLE))
+    technicians = Pool("technicians", Calendar.always(0))
+    return Network("patient flow", customers, nodes, stations, (*(_pool(name) for name in PEOPLE), technicians))
 
 
 def _pool(name: str) -> Pool:
