@@ -46,5 +46,7 @@ def rmse(said: np.ndarray, truth: np.ndarray) -> float:
 
 
 def mard(said: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean absolute relative difference in percent of the truth."""
+    """Return the mean absolute relative difference in percent of the truth; NaN where some truth is 0: it has no share."""
+    if not np.all(truth):
+        return float("nan")
     return float(100 * np.mean(np.abs(said - truth) / np.abs(truth)))

@@ -151,7 +151,7 @@ def extra_hours(doses: Sequence[Dose], until: Time) -> float:
     staff = sorted((dose for dose in doses if dose.lever.startswith("staff.")), key=lambda dose: dose.at)
     now: dict[str, float] = {}
     total = 0.0
-    for dose, later in zip(staff, [*(d.at for d in staff[1:]), until], strict=True):
+    for dose, later in zip(staff, [*(d.at for d in staff[1:]), until][: len(staff)], strict=True):
         now[dose.lever] = float(dose.amount)
         total += max(sum(now.values()), 0.0) * max(later - dose.at, 0) / HOUR
     return total
