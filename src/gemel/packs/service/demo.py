@@ -46,6 +46,10 @@ PURPOSE = "service"
 TICK_S = 0.2
 
 
+Said = tuple[str, float, str, Time, str | None]
+"""What the floor says beside events: name, value, unit, when, and the id of the order behind it."""
+
+
 class House(Protocol):
     """A simulated service."""
 
@@ -85,6 +89,7 @@ class Floor:
         self._obeyed: set[str] = set()
         self._house: House | None = None
         self._shown_at: Time = 0
+        self._turned: list[tuple[Time, str, float, str, str]] = []
 
     # the twin
 
@@ -102,7 +107,9 @@ class Floor:
         twin = bank.find(self.kind.twin, by=self.kind.boss, purpose=PURPOSE)
         last = bank.replica(twin.id).last or now - PAST
         twin.record([told(event, None, Place("floor")) for event in events if event.at > last])
-        twin.record([Item(name, value, unit, at, None, Place("floor")) for name, value, unit, at in self._shown(now)])
+        twin.record(
+            [Item(name, value, unit, at, None, Place("floor")) for name, value, unit, at, _ in self._shown(now)]
+        )
         self._look_back(bank, now)
 
     def _made(self, bank: Bank, kind: Any) -> Twin:
@@ -143,8 +150,8 @@ class Floor:
                 while self._told:
                     await client.publish(f"{self.kind.twin}/events", payload(self._told[0]), qos=1)
                     self._told.popleft()
-                for name, value, unit, at in self._shown(self.clock()):
-                    told_of = {"name": name, "value": value, "unit": unit, "at": at}
+                for name, value, unit, at, id_ in [*self._shown(self.clock()), *self._due(self.clock())]:
+                    told_of = {"name": name, "value": value, "unit": unit, "at": at, "id": id_}
                     await client.publish(f"{self.kind.twin}/events", json.dumps(told_of).encode(), qos=1)
                 await _pause(stop)
         finally:
@@ -160,13 +167,19 @@ class Floor:
                     self._house.act(action)
         self._told.extend(self._house.until(now))
 
-    def _shown(self, now: Time) -> list[tuple[str, float, str, Time]]:
-        """Return what equipment shows, once in five minutes: name, value, unit, time."""
+    def _due(self, now: Time) -> list[Said]:
+        """Return the levers that were turned by now, as the floor reports them."""
+        due = [one for one in self._turned if one[0] <= now]
+        self._turned = [one for one in self._turned if one[0] > now]
+        return [(name, value, unit, at, id_) for at, name, value, unit, id_ in due]
+
+    def _shown(self, now: Time) -> list[Said]:
+        """Return what equipment shows, once in five minutes."""
         at = now // (5 * MINUTE) * 5 * MINUTE
         if at <= self._shown_at or self._house is None:
             return []
         self._shown_at, gauges = at, self._house.gauges()
-        return [(name, gauges[name], unit, at) for name, (unit, _) in self.kind.watched.items() if name in gauges]
+        return [(name, gauges[name], unit, at, None) for name, (unit, _) in self.kind.watched.items() if name in gauges]
 
     def _understood(self, order: bytes, now: Time) -> list[Action]:
         """Return what an order asks for, once; what cannot be understood is left out."""
@@ -175,6 +188,16 @@ class Floor:
             if message["id"] in self._obeyed:
                 return []
             self._obeyed.add(message["id"])
+            self._turned += [
+                (
+                    max(int(dose["at"]), now),
+                    str(dose["name"]),
+                    float(dose["value"]),
+                    str(dose["unit"]),
+                    f"{message['id']}#{i}",
+                )
+                for i, dose in enumerate(message["doses"])
+            ]
             return actions_of(message["doses"], now)
         except (ValueError, KeyError, TypeError):
             return []

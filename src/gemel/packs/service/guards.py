@@ -112,6 +112,9 @@ def _may(proposal: Proposal, rules: Rules, approve: Approve) -> bool:
 
 # guards of the live loop: what any intervention is checked for, whoever proposes it
 
+LATE: Time = 15 * MINUTE
+"""How long ago an intervention may have been due: orders take their time."""
+
 AHEAD: Time = 24 * HOUR
 """How far ahead an intervention may reach."""
 
@@ -124,7 +127,7 @@ def in_reach(intervention: Intervention, situation: Situation) -> str | None:
     for dose in intervention.doses:
         if not np.isfinite(dose.amount):
             return f"{dose.lever} of {dose.amount} is not an amount"
-        if not situation.now - 5 * MINUTE <= dose.at <= situation.now + AHEAD:
+        if not situation.now - LATE <= dose.at <= situation.now + AHEAD:
             return f"{dose.lever} is not within the next day"
     return None
 
