@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -318,3 +319,10 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are() -> None:
         simulate(clinic(), empty(0), HOUR, scales={"service.desks": np.ones(1)})
     with pytest.raises(BadInput, match="not after its start"):
         simulate(clinic(), empty(0), 0)
+
+
+def test_a_change_in_any_file_that_is_compiled_compiles_anew() -> None:
+    """The files whose content names the compiled engine on disk are all those that are compiled."""
+    folder = Path(engine.__file__).parent
+    made = {path for path in folder.rglob("*.py") if "@swift" in path.read_text() or "@njit" in path.read_text()}
+    assert made <= set(engine.sources())

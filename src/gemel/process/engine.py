@@ -22,10 +22,12 @@ import numpy as np
 from gemel.errors import BadInput, unknown
 from gemel.facts import Time
 from gemel.process import draws, kernel, memory
+from gemel.process.control import Control as Control
+from gemel.process.control import tables_of
 from gemel.process.network import Network
 from gemel.process.plan import Plan, capacity, plan, worked
 from gemel.process.present import SERVED, Present
-from gemel.process.state import ROWS, STOOD_FIELDS, Packed, case_key, ids_of, pack, unpack
+from gemel.process.state import ROWS, STOOD_FIELDS, Packed, ids_of, pack, unpack
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +35,8 @@ KEPT = ("visits", "cases", "end")
 LEAN = True
 """Whether the kernel may take its short way; tests compare both."""
 
-LEVERS = ("staff", "open", "arrivals", "pace", "patience", "route", "away", "urgency", "send")
 OUTCOMES = ("done", "gave up", "balked", "moved")
 """How a visit or a case ended, by its code; -1 is one that has not."""
-
-
-@dataclass(frozen=True)
-class Control:
-    """A lever pulled `at` a moment (ms): what it is set to (one value, or one per member) holds from then on.
-
-    "staff" (pool): units added; "open" (station): 0 or 1; "arrivals" (class), "pace", "patience" (station): a factor on rate,
-    service time, patience; "route" ("choice>node"): weight; "away" (pool): seconds that one unit is away; "urgency" (case): her
-    priority; "send" (case): the place among the nodes that her waiting token goes to, -1 out.
-    """
-
-    at: Time
-    kind: str
-    target: str
-    value: float | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -204,7 +190,7 @@ class _Job:
         own = self.plan
         network, tables = own.network, dict(own.tables)
         tables["classes"], tables["pools"] = tables["classes"].copy(), tables["pools"].copy()
-        tables |= self._steps(tables) | self._first() | self._controls()
+        tables |= self._steps(tables) | self._first() | tables_of(self.controls, own, self.members)
         tables["scales"] = self._scales()
         tables["ticks"] = (self.at + self.after).astype(float)
         size = self.members * len(self.after) * len(gauge_names(own))
@@ -264,43 +250,6 @@ class _Job:
             since = rows["started"][row] if not np.isnan(rows["started"][row]) else rows["since"][row]
             found[row] = worked(pool, station, float(since), float(self.at))
         return found
-
-    def _controls(self) -> dict[str, np.ndarray]:
-        columns = max([np.size(control.value) for control in self.controls] + [1])
-        if columns not in (1, self.members):
-            raise BadInput(f"a control has {columns} values for {self.members} members; give one, or one each")
-        rows, values = [], []
-        for control in self.controls:
-            for key, target in self._targets(control):
-                rows.append((float(control.at), key, LEVERS.index(control.kind), target))
-                values.append(np.broadcast_to(np.asarray(control.value, float), columns))
-        none = np.zeros(1, memory.CONTROL)
-        none["at"] = np.nan
-        return {
-            "controls": np.array(rows, memory.CONTROL) if rows else none,
-            "settings": np.concatenate(values) if values else np.zeros(columns),
-        }  # fmt: skip
-
-    def _targets(self, control: Control) -> list[tuple[int, int]]:
-        """Return key and place of all that a control is about."""
-        kind, own = control.kind, self.plan
-        if kind not in LEVERS:
-            raise unknown("control", kind, LEVERS)
-        if kind in ("urgency", "send"):
-            return [(case_key(control.target), -1)]
-        if kind in ("pace", "patience") and not np.all(np.asarray(control.value) > 0):
-            raise BadInput(f"a factor on {kind} must be above 0; it is {control.value}", field="value")
-        places: dict[str, Mapping[str, Any]] = {
-            "staff": own.pools, "away": own.pools, "arrivals": own.classes, "route": own.ways
-        }  # fmt: skip
-        names = places.get(kind, own.stations)
-        if control.target not in names:
-            what = {"staff": "pool", "away": "pool", "arrivals": "class of customers", "route": "way"}.get(
-                kind, "station"
-            )
-            raise unknown(what, control.target, names)
-        found = names[control.target]
-        return [(0, place) for place in (found if isinstance(found, tuple) else (found,))]
 
     def _scales(self) -> np.ndarray:
         own = self.plan
@@ -467,10 +416,16 @@ def compiled() -> Any:
     return found
 
 
+def sources() -> list[Path]:
+    """Return the files that compiled code is made of: a change in any of them compiles it anew."""
+    own = [Path(str(module.__file__)) for module in (memory, draws)]
+    return own + sorted(Path(str(kernel.__file__)).parent.glob("*.py"))
+
+
 def _kernel() -> Any:
     source = hashlib.blake2b(digest_size=8)
-    for module in (memory, draws, kernel):
-        source.update(Path(str(module.__file__)).read_bytes())
+    for path in sources():
+        source.update(path.read_bytes())
     if not _SETTINGS.CACHE_DIR:
         named = os.environ.get("GEMEL_CACHE")
         folder = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "gemel"

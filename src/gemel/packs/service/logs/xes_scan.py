@@ -22,6 +22,7 @@ from gemel.packs.service.logs.raw import blocks, without_nul
 from gemel.packs.service.logs.repairs import Repairs
 from gemel.packs.service.logs.table import Tell
 from gemel.packs.service.logs.when import moment
+from gemel.packs.service.logs.xes_words import Words
 
 LONGEST = 1 << 26
 """Bytes of one tag; a longer one is no tag."""
@@ -101,7 +102,7 @@ class _Scanner:
         self.state[tags.PREVIOUS] = -1
         self.usual = np.zeros((tags.USUAL, tags.LONGEST_USUAL), np.uint8)
         self.followed = np.zeros((tags.USUAL, 5), np.int64)
-        self.words = tags.Words()
+        self.words = Words()
         for name in tags.KNOWN:
             self.words.add(name.encode())
 

@@ -1,8 +1,6 @@
-"""The compiled part of the XES scanner: tags, attributes, dates, and a table of words."""
+"""The compiled part of the XES scanner: tags, attributes, dates."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import numba
 import numpy as np
@@ -33,73 +31,8 @@ PROBLEMS = (
 _TEXT_FIRST, _END, _TAG, _ROOT, _DEEP, _DOCTYPE, _QUOTES, _EVENT_WITHIN = range(1, 9)
 
 
-class Words:
-    """Texts kept once, as bytes, with a hash table that compiled code fills."""
-
-    def __init__(self) -> None:
-        self.bytes = np.empty(1 << 16, np.uint8)
-        self.start = np.zeros(1 << 12, np.int64)
-        self.hash = np.zeros(1 << 12, np.uint64)
-        self.key = np.full(1 << 12, -1, np.int32)
-        self.table = np.full(1 << 14, -1, np.int32)
-        self.count = np.zeros(2, np.int64)
-
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """Return what compiled code works on."""
-        return self.bytes, self.start, self.hash, self.key, self.table, self.count
-
-    def room(self, size: int) -> None:
-        """Make room for all words that *size* more bytes can hold."""
-        words = int(self.count[0])
-        used = int(self.start[words])
-        if used + size > len(self.bytes):
-            self.bytes = _longer(self.bytes, 2 * (used + size), 0)
-        most = words + size // 4 + 2
-        if most >= len(self.start):
-            self.start, self.hash = _longer(self.start, 2 * most, 0), _longer(self.hash, 2 * most, 0)
-            self.key = _longer(self.key, 2 * most, -1)
-        if 2 * most > len(self.table):
-            self.table = np.full(1 << (4 * most).bit_length(), -1, np.int32)
-            _rehash(self.hash[:words], self.table)
-
-    def add(self, word: bytes) -> int:
-        """Return the code of a word."""
-        self.room(len(word))
-        raw = np.frombuffer(word, np.uint8)
-        return int(_word(raw, 0, len(raw), self.bytes, self.start, self.hash, self.table, self.count))
-
-    def all(self) -> list[bytes]:
-        """Return all words, in order of their codes."""
-        ends = self.start[: self.count[0] + 1].tolist()
-        content = self.bytes[: ends[-1]].tobytes()
-        return [content[a:b] for a, b in pairwise(ends)]
-
-    def key_words(self) -> list[int]:
-        """Return the words that are keys, in order of their numbers as keys."""
-        keys = self.key[: self.count[0]]
-        words = np.flatnonzero(keys >= 0)
-        found: list[int] = words[np.argsort(keys[words])].tolist()
-        return found
-
-
-def _longer(column: np.ndarray, size: int, fill: int) -> np.ndarray:
-    grown = np.full(size, fill, column.dtype)
-    grown[: len(column)] = column
-    return grown
-
-
 @numba.njit(cache=True, nogil=True)
-def _rehash(hashes, table):  # type: ignore[no-untyped-def]
-    mask = len(table) - 1
-    for code in range(len(hashes)):
-        place = int(hashes[code]) & mask
-        while table[place] >= 0:
-            place = (place + 1) & mask
-        table[place] = code
-
-
-@numba.njit(cache=True, nogil=True)
-def _word(text, first, last, kept, start, hashes, table, count):  # type: ignore[no-untyped-def]
+def code_of(text, first, last, kept, start, hashes, table, count):  # type: ignore[no-untyped-def]
     """Return the code of `text[first:last]`, a new one if it was not seen before (FNV-1a, open addressing)."""
     found = np.uint64(14695981039346656037)
     for i in range(first, last):
@@ -293,7 +226,7 @@ def read(  # type: ignore[no-untyped-def]
             if text[end] != 62 or depth == 0:
                 state[PROBLEM] = _END
                 return at
-            tag = _word(text, first, last, kept, start, hashes, table, count)
+            tag = code_of(text, first, last, kept, start, hashes, table, count)
             if stack[depth - 1, 0] != tag:
                 state[PROBLEM] = _END
                 return at
@@ -322,7 +255,7 @@ def read(  # type: ignore[no-untyped-def]
                         ms, minutes = _date(text, first, last)
                     if minutes != 32766:
                         if followed[slot, 2] != DATE:
-                            ms = _word(text, first, last, kept, start, hashes, table, count)
+                            ms = code_of(text, first, last, kept, start, hashes, table, count)
                         scope[items], key[items], kind[items] = state[SCOPE], followed[slot, 1], followed[slot, 2]
                         value[items], offset[items], parent[items] = ms, minutes, -1
                         owner[items] = state[EVENTS] - 1 if state[SCOPE] == OF_EVENT else state[TRACES] - 1
@@ -420,12 +353,12 @@ def read(  # type: ignore[no-untyped-def]
         if depth >= DEEPEST:
             state[PROBLEM] = _DEEP
             return at
-        tag = _word(text, first, last, kept, start, hashes, table, count)
+        tag = code_of(text, first, last, kept, start, hashes, table, count)
         plain = tag
         if tag > 13:
             for i in range(first, last):
                 if text[i] == 58:
-                    plain = _word(text, i + 1, last, kept, start, hashes, table, count)
+                    plain = code_of(text, i + 1, last, kept, start, hashes, table, count)
         outer = state[SCOPE]
         mine = np.int64(stack[depth - 1, 2]) if depth and stack[depth - 1, 2] >= 0 else np.int64(-1)
         added = np.int64(-1) if mine < 0 else mine
@@ -458,7 +391,7 @@ def read(  # type: ignore[no-untyped-def]
                 scope[items] = EXTENSION
             else:
                 scope[items] = outer
-            word = _word(text, v_key, e_key, kept, start, hashes, table, count)
+            word = code_of(text, v_key, e_key, kept, start, hashes, table, count)
             if key_of[word] < 0:
                 key_of[word] = count[1]
                 count[1] += 1
@@ -474,10 +407,10 @@ def read(  # type: ignore[no-untyped-def]
                     kind[items], value[items], offset[items] = DATE, ms, minutes
                 else:
                     kind[items] = DATE_TEXT
-                    value[items] = _word(text, v_value, e_value, kept, start, hashes, table, count)
+                    value[items] = code_of(text, v_value, e_value, kept, start, hashes, table, count)
             else:
                 kind[items] = NUMBER if plain in (_INT, _FLOAT) else TEXT
-                value[items] = _word(text, v_value, e_value, kept, start, hashes, table, count)
+                value[items] = code_of(text, v_value, e_value, kept, start, hashes, table, count)
             begun = v_value - opening
             if (
                 slot < USUAL
