@@ -56,7 +56,8 @@ class Pilot:
     every: Time = 10 * MINUTE
     seed: Seed = 0
     tells: bool = False
-    """Whether callers hear a time: they give up less, so those behind them wait longer, and more promises are broken."""
+    """Whether callers hear a time. Told callers give up less, so those behind them may wait longer: a run where they were told
+    broke more promises than one where they were not, but over other days, so whether telling does harm is open."""
     horizon: Time = HOUR
     approve: Approve = lambda proposal: False
     done: list[Action] = field(default_factory=list)
@@ -95,7 +96,8 @@ class Pilot:
         rng = np.random.default_rng([self.seed, now // MINUTE, 1])
         return View(
             self.network, self.follower.present(now), self.promised, scales(self.follower, now, self.members, rng),
-            standing, self._missing(live, now, standing), horizon=self.horizon, members=self.members, seed=int(now // MINUTE) + self.seed,
+            standing, self._missing(live, now, standing), horizon=self.horizon, members=self.members,
+            seed=int(now // MINUTE) + self.seed,
         )  # fmt: skip
 
     def held_out(self, now: Time) -> bool:
