@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gemel.bank.twin import PROPOSAL_LASTS
+from gemel.facts import Time
 from gemel.intervention import Intervention, Situation
 from gemel.twintype import Autonomy
 
@@ -18,11 +20,13 @@ class Weighed:
     """What an agent chose of what, by which chance: `choice` is the body of a fact `chosen/1`.
 
     Without an intervention nothing is done; that is on record all the same, so that what actions bring can be measured.
+    A proposal that nobody decides on expires after `lasts` ms.
     """
 
     choice: Mapping[str, Any]
     intervention: Intervention | None = None
     why: str = ""
+    lasts: Time = PROPOSAL_LASTS
 
 
 @dataclass(frozen=True)

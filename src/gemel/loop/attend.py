@@ -236,12 +236,13 @@ class Attendant:
         seen = self.bank.find(twin, by=agent.actor, purpose=agent.purpose)
         for advice in agent.advise(seen.situation(now)):
             if isinstance(advice, Weighed):
-                intervention, why, cause = advice.intervention, advice.why, self._chosen(twin, agent, advice, now)
+                weighed, cause = advice, self._chosen(twin, agent, advice, now)
             else:
-                (intervention, why), cause = advice, ()
-            if intervention is None:
+                weighed, cause = Weighed({}, *advice), ()
+            if weighed.intervention is None:
                 continue
-            proposal = seen.propose(intervention, why, cause, advice=agent.autonomy is Autonomy.RECOMMEND)
+            only = agent.autonomy is Autonomy.RECOMMEND
+            proposal = seen.propose(weighed.intervention, weighed.why, cause, weighed.lasts, advice=only)
             if agent.autonomy is Autonomy.ACT and proposal.status == "open":
                 seen.decide(proposal.seq, approve=True, note=f"{agent.name} acts within its grant")
 

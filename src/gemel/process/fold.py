@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gemel.dynamics import Event
-from gemel.facts import Time
+from gemel.facts import HOUR, Time
 from gemel.process.network import END, Choice, Network, Task
 from gemel.process.present import SERVED, WAITING, Case, Present, Token, empty
 from gemel.process.track import Track
@@ -16,6 +16,9 @@ from gemel.process.ways import Ways
 
 GONE = 0.5
 """A silent case that has left with a higher probability than this is not counted as present."""
+
+UNTOLD: Time = HOUR
+"""A choice takes no time: who could leave there, and is not heard of for so long, has left."""
 
 LONG = 3.0
 """What lasts less than this many times the mean is not asked whether it must have ended unseen."""
@@ -161,8 +164,10 @@ class Fold:
         return self._ways.stations[node.station].gives_up_to if isinstance(node, Task) else END
 
     def _over(self, case: Case, token: Token, at: Time) -> bool:
-        """Return whether a service, or patience, must have ended unseen."""
+        """Return whether a service, or patience, must have ended unseen, or she left after her last service untold."""
         node = self._ways.nodes[token.node]
+        if isinstance(node, Choice):
+            return at - token.since > UNTOLD and self._ways.way(token.node, END) is not None
         if token.status not in (SERVED, WAITING) or not isinstance(node, Task):
             return False
         station = self._ways.stations[node.station]

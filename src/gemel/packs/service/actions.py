@@ -119,7 +119,7 @@ TEXTS = {
     "reroute": lambda a: f"send {a.amount:.0%} of {_ways(a)[0]} to {_ways(a)[1]} for {_minutes(a.hold)}",
     "call back": lambda a: f"offer a call back at {_ways(a)[0]} for {_minutes(a.hold)}",
     "tell": lambda a: f"tell who comes to {a.target} to count on {_minutes(a.amount)}",
-    "maintain": lambda a: f"maintain {a.target} now, {_minutes(a.amount)}",
+    "maintain": lambda a: f"maintain {a.target} for {_minutes(a.amount)}",
     "reschedule": lambda a: f"move {a.amount:.0%} of the appointments of {a.target} by {_minutes(a.hold)}",
     "compensate": lambda a: f"give {a.amount:g} to each of {a.counts:.0f} of {a.target}",
 }

@@ -74,7 +74,7 @@ def plan(
     if view is None:
         return ()
     own = known(view.network)
-    due = [maintained(action, reason) for action, reason in own.due(situation)]
+    due = [maintained(action, reason, situation.now) for action, reason in own.due(situation)]
     if due:
         return due
     view = replace(view, promised=promised or own.promised or view.promised)
@@ -117,13 +117,13 @@ def _standing(told: Sequence[Control], now: Time) -> tuple[Extra, ...]:
     )
 
 
-def maintained(action: Action, reason: str) -> Weighed:
+def maintained(action: Action, reason: str, now: Time) -> Weighed:
     """Return what is due anyhow: nothing was left to chance."""
     title = str(action)
     option = {"title": title, "chance": 1.0}
     body = {"chosen": title, "propensity": 1.0, "options": [option], "held_out": False}
     doses = tuple(Dose(f"{one.kind}.{one.target}", float(one.value), one.at) for one in controls([action], action.at))
-    return Weighed(body, Intervention(title, doses, reason), reason)
+    return Weighed(body, Intervention(title, doses), reason, max(action.at - now, SLOT))
 
 
 def held_of(situation: Situation) -> tuple[Extra, ...]:
