@@ -117,6 +117,13 @@ def _chosen(fact: Fact, _: TwinType) -> str:
     return f"{by} chose {what} of {len(fact.body['options'])}, which had a chance of {fact.body['propensity']:.0%}"
 
 
+def _searched(fact: Fact, _: TwinType) -> str:
+    tried = fact.body["tried"]
+    best = sum(bool(one["on_frontier"]) for one in tried)
+    aims = " and ".join(fact.body["aims"])
+    return f"{fact.by} tried {len(tried)} designs over {fact.body['days']} days: {best} that none beats in {aims}"
+
+
 _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "observed/1": _read,
     "acted/1": _read,
@@ -124,6 +131,7 @@ _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "retracted/1": _retracted,
     "forecast/1": _forecast,
     "chosen/1": _chosen,
+    "searched/1": _searched,
     "proposed/1": _proposed,
     "decided/1": _decided,
     "sent/1": lambda fact, _: f"Sent to {fact.body['sink']}",
@@ -145,6 +153,7 @@ _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "unforked/1": lambda fact, _: f"Fork {fact.body['name']!r} dropped",
     "rehearsed/1": lambda fact, _: f"Tried as {_version(fact.body['to'])} on a copy",
     "retyped/1": lambda fact, _: _retyped(fact),
+    "defined/1": lambda fact, _: f"What {_version(fact.body)} is made of",
     "created/1": lambda fact, _: f"Twin of type {fact.body['type']} made; {fact.body['holder']} holds its keys",
     "accessed/1": _accessed,
 }

@@ -37,7 +37,7 @@ def discover(
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise BadInput("is a folder, or its folder is not there; name a file", file=str(output))
     read, found, repairs = _found(log, twin or log.name.partition(".")[0], seed, map_ or [], zone)
-    network = _promising(found.network, promises_of(promise or []))
+    network = promising(found.network, promises_of(promise or []))
     told = None if twin is None else _told(read, found, network, twin, days, str(store), actor, purpose)
     if output is not None:
         part = output.with_name(output.name + ".part")
@@ -60,7 +60,7 @@ def _found(log: Path, name: str, seed: int, map_: list[str], zone: str | None) -
     return read.log, found, [str(repair) for repair in read.repairs]
 
 
-def _promising(network: Network, promises: dict[str, float]) -> Network:
+def promising(network: Network, promises: dict[str, float]) -> Network:
     """Return the network with what customers were promised, in seconds; `*` is the whole visit."""
     names = [station.name for station in network.stations]
     for name in promises:

@@ -16,6 +16,7 @@ from gemel.cli import (
     cohorts,
     consenting,
     data,
+    designing,
     discovering,
     erasing,
     journeying,
@@ -46,7 +47,7 @@ PANELS = {
     "Consent": (consenting, policies),
     "The subject's side": (subject, erasing),
     "Many twins": (searching, cohorts),
-    "Services": (assessing, discovering, codesigning, journeying),
+    "Services": (assessing, discovering, designing, codesigning, journeying),
     "Proof, exchange and keeping": (proofs, bundles, keeping, threads),
     "Server": (serving, tokens),
 }

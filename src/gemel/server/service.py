@@ -23,7 +23,7 @@ from gemel.server.view import moment
 OWN = "case:"
 """How the right to see one customer's own journey is named, before her case: `read="case:17"`."""
 
-FRONTIER = "frontier/1"
+FRONTIER = "searched/1"
 """A search over designs that somebody put on record: the body of `experiment.search.Frontier`."""
 
 LENGTHS: tuple[Time, ...] = (8 * HOUR, 2 * DAY, 14 * DAY)
