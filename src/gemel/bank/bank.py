@@ -271,15 +271,20 @@ class Bank:
         """Erase a twin for good; only who holds its keys may, and not while a hold names it. Return the signed receipt."""
         return erasure.erase(self, id, by, reason, tell)
 
+    def reread(self, id: str) -> None:
+        """Let what facts say of a twin be read anew, as some were dropped."""
+        self.beliefs.refold(id)
+        self.rights.forget(id)
+        self.gate.forget(id)
+        for tail in (self._proposed, self._scored, self._alerted, self._studied):
+            tail.forget(id)
+
     def forget(self, id: str) -> None:
         """Forget all that is held in memory about a twin, as after its erasure; what facts still say is read anew."""
         self.beliefs.forget(id)
         self.index.forget(id)
-        self.rights.forget(id)
-        self.gate.forget(id)
+        self.reread(id)
         self._lessons = {place: held for place, held in self._lessons.items() if id not in (place[0], *held[1])}
-        for tail in (self._proposed, self._scored, self._alerted, self._studied):
-            tail.forget(id)
         for held in (self._created, self.sources, self.sinks):
             held.pop(id, None)
         for also in self.forgetting:

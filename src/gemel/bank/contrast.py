@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from gemel.dynamics import Array
+from gemel.dynamics import Array, Belief
 from gemel.errors import NotFound
 from gemel.facts import Time, iso
 from gemel.twintype import TwinType
@@ -160,6 +160,7 @@ WORDS = {
     CORRECTED: ("correction", "corrections"),
     "observed/1": ("reading", "readings"),
     "acted/1": ("dose", "doses"),
+    "happened/1": ("event", "events"),
     "retracted/1": ("record taken back", "records taken back"),
     "personalised/1": ("fit of the constants", "fits of the constants"),
     "retyped/1": ("change of type", "changes of type"),
@@ -222,6 +223,12 @@ class Difference:
 def _section(title: str, entries: Sequence[object], nothing: str) -> Iterator[str]:
     yield f"{title}:"
     yield from (f"  {entry}" for entry in entries or [nothing])
+
+
+def variables(twin_type: TwinType, belief: Belief) -> Mapping[str, Array]:
+    """Return what can be compared of a belief: its values, or, where events fix the state, gauges and multipliers."""
+    complete = getattr(twin_type.dynamics, "complete", None)
+    return belief.values if complete is None or not twin_type.eventful else dict(complete(belief))
 
 
 def changed(name: str, before: Array, after: Array, types: Sequence[TwinType]) -> Change:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gemel.bank.intake import HAPPENED
 from gemel.bank.replica import Replica
 from gemel.errors import BadInput, Refused, unknown
 from gemel.facts import Draft, Fact, Time
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from gemel.bank.twin import Twin
 
 SAID = ("observed/1", "acted/1")
+TELLS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(SAID, ("value", "unit")), HAPPENED: ("case", "phase", "activity", "resource", "attributes")
+}  # fmt: skip
+"""What each kind says beside its name and time."""
+
 NEXT = "|corrected"
 """What is added to a key by each correction."""
 
@@ -25,15 +31,21 @@ ANEW = "its source says otherwise now"
 def correct(twin: Twin, seq: int, value: float | None, why: str, unit: str | None = None) -> tuple[Fact, ...]:
     """Say what a reading or dose should have been, in *unit* or its own, or with None that it should not have been.
 
+    Of an event one can only say that it did not happen; what did is told as a new one.
+
     Returns the facts written: what withdraws the old one, and what stands in its place.
     """
     fact = twin.bank.thread.get(seq)
-    if fact.twin != twin.id or fact.kind not in SAID:
-        raise BadInput(f"fact {seq} is no reading or dose of {twin.id}; `gemel why {twin.id} {seq}` shows it")
+    if fact.twin != twin.id or fact.kind not in (*SAID, HAPPENED):
+        raise BadInput(f"fact {seq} is no reading, dose or event of {twin.id}; `gemel why {twin.id} {seq}` shows it")
     name = str(fact.body["name"])
     twin.bank.gate.require(twin.actor, "write", twin.id, name, twin.purpose)
     if not why.strip():
         raise BadInput("a correction says why", field="why")
+    if fact.kind == HAPPENED and value is not None:
+        raise BadInput(
+            f"fact {seq} tells an event, which has no value: take it back, and tell what happened", field="value"
+        )
     if twin.bank.replica(twin.id).standing(str(fact.body["key"])) != seq:
         raise Refused(f"fact {seq} was corrected already; correct what stands in its place")
     told = None if value is None else _checked(twin.type, name, value, unit or str(fact.body["unit"]))
@@ -56,18 +68,19 @@ def _checked(twin_type: TwinType, name: str, value: float, unit: str) -> float:
 
 def superseding(fact: Fact, value: float | None, why: str, by: str, now: Time, at: Time | None = None) -> list[Draft]:
     """Return the drafts that take *fact* back and, with a *value*, say it anew, at its own time or *at* another."""
-    key, name = str(fact.body["key"]), str(fact.body["name"])
-    drafts = [
-        Draft(
-            fact.twin, "retracted/1", {"key": key, "name": name, "why": why}, now, by, (fact.seq,), f"{key}|retracted"
-        )
-    ]
-    if value is not None:
-        body = {**fact.body, "value": value, "key": key + NEXT, "corrects": fact.seq, "why": why}
-        drafts.append(
-            Draft(fact.twin, fact.kind, body, fact.true_at if at is None else at, by, (fact.seq,), key + NEXT)
-        )
-    return drafts
+    return _anew(fact, None if value is None else {"value": value}, why, by, now, at)
+
+
+def _anew(
+    fact: Fact, told: Mapping[str, Any] | None, why: str, by: str, now: Time, at: Time | None = None
+) -> list[Draft]:  # fmt: skip
+    key = str(fact.body["key"])
+    own = {name: fact.body[name] for name in ("name", "case") if name in fact.body}
+    gone = Draft(fact.twin, "retracted/1", {"key": key, **own, "why": why}, now, by, (fact.seq,), f"{key}|retracted")
+    if told is None:
+        return [gone]
+    body = {**fact.body, **told, "key": key + NEXT, "corrects": fact.seq, "why": why}
+    return [gone, Draft(fact.twin, fact.kind, body, fact.true_at if at is None else at, by, (fact.seq,), key + NEXT)]
 
 
 def amended(bank: Bank, twin: str, drafts: Sequence[Draft]) -> list[Draft]:
@@ -84,14 +97,15 @@ def _amended(bank: Bank, replica: Replica, draft: Draft) -> list[Draft]:
     while key + NEXT in replica.sources:
         key += NEXT
     seq = replica.standing(key)
-    if draft.kind not in SAID or seq is None:
+    if draft.kind not in TELLS or seq is None:
         return [draft]
     held = bank.thread.get(seq)
     by_hand = held.body.get("why", ANEW) != ANEW
     if by_hand or held.kind != draft.kind or _says(held) == _says(draft):
         return [draft]
-    return superseding(held, float(draft.body["value"]), ANEW, draft.by, bank.now(), draft.true_at)
+    told = {name: draft.body[name] for name in TELLS[draft.kind]}
+    return _anew(held, told, ANEW, draft.by, bank.now(), draft.true_at)
 
 
 def _says(told: Fact | Draft) -> tuple[Any, ...]:
-    return told.true_at, *(told.body[name] for name in ("name", "value", "unit"))
+    return told.true_at, *(told.body[name] for name in ("name", *TELLS[told.kind]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gemel.bank.beliefs import FOLDED
-from gemel.bank.contrast import CORRECTED, Change, Data, Difference, Foreseen, Group, changed, label_of
+from gemel.bank.contrast import CORRECTED, Change, Data, Difference, Foreseen, Group, changed, label_of, variables
+from gemel.bank.intake import HAPPENED
 from gemel.bank.replica import Followed, Replica
 from gemel.bank.versions import View, at_view, replica_at
-from gemel.dynamics import Belief
+from gemel.dynamics import EVENTS, Array, Belief
 from gemel.facts import HOUR, MINUTE, Fact, Time
 from gemel.simulate import samples, summarise
 
@@ -26,6 +28,9 @@ HORIZONS = (30, 60, 120)
 
 CYCLES = 3000
 """How many cycles may be folded again to see what each group of facts did; beyond, groups are ordered by their size."""
+
+TIMED = ("observed/1", "acted/1", HAPPENED)
+"""Kinds that tell something of one moment, and nothing of what was before."""
 
 TOLD = 5
 """How many facts of a group are named, for `why` to go on from."""
@@ -51,6 +56,11 @@ class Side:
         """Return what is believed about that moment."""
         return self.replica.forward(self.followed, self.moment)
 
+    @cached_property
+    def variables(self) -> Mapping[str, Array]:
+        """Return what of it can be compared."""
+        return variables(self.replica.type, self.belief)
+
 
 def _side(bank: Bank, id: str, view: View) -> Side:
     known = bank.thread.read(id, kinds=FOLDED, known_by=view.known_by)
@@ -59,7 +69,7 @@ def _side(bank: Bank, id: str, view: View) -> Side:
 
 
 def _seen(fact: Fact, view: View) -> bool:
-    late = fact.kind in ("observed/1", "acted/1") and view.true_at is not None and fact.true_at > view.true_at
+    late = fact.kind in TIMED and view.true_at is not None and fact.true_at > view.true_at
     return not late and (view.seq is None or fact.seq <= view.seq)
 
 
@@ -67,14 +77,14 @@ def diff(bank: Bank, id: str, a: View, b: View, horizons: Sequence[int] = HORIZO
     """Return what changed from *a* to *b*; *horizons* in minutes."""
     before, after = _side(bank, id, a), _side(bank, id, b)
     types = (before.replica.type, after.replica.type)
-    old, new = before.belief, after.belief
-    common = sorted(old.values.keys() & new.values.keys())
-    changes = [changed(name, old.values[name], new.values[name], types) for name in common]
+    old, new = before.variables, after.variables
+    changes = [changed(name, old[name], new[name], types) for name in sorted(old.keys() & new.keys())]
     return Difference(
         id, (a.label, b.label), (before.moment, after.moment), tuple((t.name, t.hash) for t in types),
         tuple(sorted((c for c in changes if c.before != c.after), key=lambda c: -c.size)),
-        tuple(sorted(new.values.keys() - old.values.keys())), tuple(sorted(old.values.keys() - new.values.keys())),
-        tuple(_data(before, after)), tuple(_foreseen(before, after, horizons)), tuple(_groups(bank, id, before, after)),
+        tuple(sorted(new.keys() - old.keys())), tuple(sorted(old.keys() - new.keys())),
+        (*_data(before, after), *_happened(before, after)),
+        tuple(_foreseen(before, after, horizons)), tuple(_groups(bank, id, before, after)),
     )  # fmt: skip
 
 
@@ -89,6 +99,17 @@ def _data(before: Side, after: Side) -> Iterator[Data]:
         pairs = tuple((at, lost[at], more[at]) for at in both if lost[at] != more[at])
         times, (label, unit) = sorted([*lost, *more]), _told(name, after, before)
         yield Data(name, label, unit, len(more) - len(both), len(lost) - len(both), pairs, times[0], times[-1])
+
+
+def _happened(before: Side, after: Side) -> Iterator[Data]:
+    """Yield how many events were added and taken back, if any were."""
+    old, new = (
+        {entry for entry in side.replica.events if side.view.true_at is None or entry[0] <= side.view.true_at}
+        for side in (before, after)
+    )
+    times = sorted(entry[0] for entry in old ^ new)
+    if times:
+        yield Data(EVENTS, EVENTS, "", len(new - old), len(old - new), (), times[0], times[-1])
 
 
 def _told(name: str, *sides: Side) -> tuple[str, str]:
@@ -153,9 +174,10 @@ def _groups(bank: Bank, id: str, before: Side, after: Side) -> list[Group]:
 
 def _cost(side: Side, facts: Sequence[Fact]) -> int:
     """Return about how many cycles are folded again without these facts."""
-    whole = any(fact.kind not in ("observed/1", "acted/1") for fact in facts)
+    whole = any(fact.kind not in TIMED for fact in facts)
     since = side.replica.start or 0 if whole else min(fact.true_at for fact in facts) - HOUR
-    return sum(entry[0] >= since for entry in side.replica.readings)
+    events = side.replica.events
+    return sum(entry[0] >= since for entry in side.replica.readings) + len(events) - bisect_left(events, (since,))
 
 
 def _without(bank: Bank, id: str, side: Side, seqs: set[int]) -> Change | None:
@@ -165,8 +187,7 @@ def _without(bank: Bank, id: str, side: Side, seqs: set[int]) -> Change | None:
     followed = replica.belief(side.moment)
     if followed is None or int(followed.belief.at[0]) > side.moment:
         return None
-    other, here = replica.forward(followed, side.moment), side.belief
+    other, here = variables(replica.type, replica.forward(followed, side.moment)), side.variables
     types = (replica.type, side.replica.type)
-    names = other.values.keys() & here.values.keys()
-    moves = [changed(name, other.values[name], here.values[name], types) for name in sorted(names)]
+    moves = [changed(name, other[name], here[name], types) for name in sorted(other.keys() & here.keys())]
     return max((move for move in moves if np.isfinite(move.size)), key=lambda move: move.size, default=None)

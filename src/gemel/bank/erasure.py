@@ -139,12 +139,12 @@ def _of_type(bank: Bank, name: str) -> list[str]:
 
 def _delete_exports(bank: Bank, asked: Fact) -> None:
     """Delete what was exported of the subject into the store's own folder."""
-    for path, _ in _exports(bank, str(asked.body["twin"])):
+    for path, _ in exports_of(bank, str(asked.body["twin"])):
         if _inside(bank.thread, path):
             path.unlink(missing_ok=True)
 
 
-def _exports(bank: Bank, id: str) -> list[tuple[Path, Mapping[str, Any]]]:
+def exports_of(bank: Bank, id: str) -> list[tuple[Path, Mapping[str, Any]]]:
     """Return where bundles with the subject were written, and what is on record of each."""
     facts = bank.thread.read(HOUSE, kinds=["exported/1"])
     return [(Path(str(f.body["path"])), f.body) for f in facts if id in _named(f.body) and f.body.get("path")]
@@ -182,7 +182,7 @@ def _said(bank: Bank, asked: Fact) -> dict[str, Any]:
     thread, now, id_ = bank.thread, bank.now(), str(asked.body["twin"])
     after = thread.checkpoint(now)
     size = int(asked.body["size"])
-    exports = _exports(bank, id_)
+    exports = exports_of(bank, id_)
     body = {
         "twin": id_, "asked_by": asked.by, "asked_at": asked.true_at, "reason": str(asked.body["reason"]),
         "erased_at": now, "facts": sum(1 for _ in thread.rows(id_)), "models": _marked(thread, asked.seq),

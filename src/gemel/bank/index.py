@@ -11,6 +11,7 @@ import numpy as np
 from gemel.bank.beliefs import Tell, quiet
 from gemel.bank.index_columns import NEVER, Column, Latest, Ordered
 from gemel.bank.index_edges import RELATED, UNRELATED, Edges
+from gemel.bank.intake import HAPPENED
 from gemel.bank.lineage import RETYPED, spans
 from gemel.bank.statistics import SUMMARISED, parts_in
 from gemel.dynamics import Array
@@ -51,6 +52,7 @@ class Index:
         self._doubtful: set[tuple[int, str]] = set()
         self._take: dict[str, Callable[[int, Told], None]] = {
             "created/1": self._created, RETYPED: self._retyped, "observed/1": self._observed, "acted/1": self._acted,
+            HAPPENED: self._happened,
             "retracted/1": self._retracted, "alert/1": self._alert, SUMMARISED: self._summarised,
             "granted/1": self._named, "entrusted/1": self._named, "broke_glass/1": self._broke,
             RELATED: self._related, UNRELATED: self._related,
@@ -142,6 +144,10 @@ class Index:
         if fact.true_at > self.seen[place]:
             self.seen[place] = fact.true_at
 
+    def _happened(self, place: int, fact: Told) -> None:
+        if not self._withdrawn or (place, str(fact.body.get("key"))) not in self._withdrawn:
+            self._acted(place, fact)
+
     def _retracted(self, place: int, fact: Told) -> None:
         self._withdrawn.add((place, str(fact.body["key"])))
         self._doubtful.add((place, str(fact.body["name"])))
@@ -170,7 +176,7 @@ class Index:
         if name in self.signals:
             self.signals[name].clear(place)
         self.seen[place] = NEVER
-        for fact in self._thread.read(self.ids[place], kinds=["observed/1", "acted/1", SUMMARISED]):
+        for fact in self._thread.read(self.ids[place], kinds=["observed/1", "acted/1", HAPPENED, SUMMARISED]):
             if fact.kind == SUMMARISED:
                 self._summarised(place, fact)
             elif (place, str(fact.body.get("key"))) not in self._withdrawn:

@@ -11,6 +11,7 @@ import numpy as np
 from gemel.bank.conditions import Test, tests, types_with
 from gemel.bank.index import Index
 from gemel.bank.index_columns import NEVER
+from gemel.bank.intake import HAPPENED
 from gemel.bank.query import ACTOR, ANY, Step
 from gemel.bank.statistics import SUMMARISED, Part, parts_in
 from gemel.dynamics import Array
@@ -141,7 +142,7 @@ class _Said:
     alerts: set[str] = field(default_factory=set)
 
 
-_KINDS = ("observed/1", "acted/1", "retracted/1", "alert/1")
+_KINDS = ("observed/1", "acted/1", HAPPENED, "retracted/1", "alert/1")
 
 
 def _said(thread: Thread, id: str, at: Time, known_by: Time | None) -> _Said:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
 from gemel.bank.features import Past
 from gemel.bank.replica import Followed, Replica
-from gemel.dynamics import Belief, stack
-from gemel.facts import MINUTE, Time
+from gemel.dynamics import Belief, exact, stack
+from gemel.facts import DAY, MINUTE, Time
 from gemel.simulate import sensed, with_noise
 
 EVERY: Time = 5 * MINUTE
@@ -23,6 +24,9 @@ SHOWN = (2, 5, 8, 11, 17, 23)
 
 NEAR, FAR = slice(0, 6), slice(6, 12)
 """The coming half hour and the one after it, over which explaining variables are averaged."""
+
+RECENT: Time = 4 * DAY
+"""How far back is looked where events fix the state: their dynamics learn by themselves, and each origin is a simulation."""
 
 BATCH = 64
 
@@ -60,8 +64,14 @@ class Record:
 def record(replica: Replica, signal: str, since: Time | None = None) -> Record:
     """Return the record of *replica* for *signal*, from *since* on; every origin is a reading."""
     past = Past(replica, signal)
-    origins = (f for f in replica.follow(since=since or 0) if f.at in past.minutes and (since is None or f.at >= since))
-    parts = [_batch(replica, signal, past, group) for group in _batches(origins)]
+    if exact(replica.type.dynamics):
+        since = int(past.times[-1]) - RECENT if since is None and len(past.times) else since
+        parts = [_alone(replica, signal, past, *origin) for origin in _before(replica, past, since or 0)]
+    else:
+        origins = (
+            f for f in replica.follow(since=since or 0) if f.at in past.minutes and (since is None or f.at >= since)
+        )
+        parts = [_batch(replica, signal, past, group) for group in _batches(origins)]
     at, value, features, said, sd = (
         (np.concatenate([part[i] for part in parts]) for i in range(5)) if parts else _nothing(past)
     )
@@ -70,6 +80,23 @@ def record(replica: Replica, signal: str, since: Time | None = None) -> Record:
 
 def _nothing(past: Past) -> tuple[np.ndarray, ...]:
     return (*(np.zeros(0) for _ in range(2)), np.zeros((0, past.width)), *(np.zeros((0, AHEAD)) for _ in range(2)))
+
+
+def _before(replica: Replica, past: Past, since: Time) -> Iterator[tuple[Time, Belief]]:
+    """Yield each minute with a reading, and what was believed then from events before it: gauges are no cycles themselves."""
+    waiting = deque(sorted(minute for minute in past.minutes if minute >= since))
+    last: Followed | None = None
+    for followed in chain(replica.follow(since=since), [None]):
+        while waiting and (followed is None or waiting[0] <= followed.at):
+            minute = waiting.popleft()
+            if last is not None and last.at < minute:
+                yield minute, replica.forward(last, minute)
+        last = followed
+
+
+def _alone(replica: Replica, signal: str, past: Past, minute: Time, belief: Belief) -> tuple[np.ndarray, ...]:
+    """Return what `known` does of one origin: beliefs that hold objects are not stacked, some have values of their own."""
+    return known(replica, signal, past, belief, [past.origin(minute)])
 
 
 def _batches(origins: Iterator[Followed]) -> Iterator[list[Followed]]:

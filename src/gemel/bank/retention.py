@@ -3,19 +3,25 @@
 Statistics are facts of the twin (`summarised/1`), sealed as its readings were; a fact of the house (`thinned/1`), written in
 the same append, covers what they stand for, and only then are its contents dropped. What other facts name as their cause is
 evidence, and stays: no forecast, proposal, decision, outcome or alert loses what it rests on. So does what a hold names.
+
+Of the events of a service nothing stands for what goes. A case goes as a whole, once nothing was heard of it for so long: who
+is still inside then counts as gone. Of people and equipment what tells that they are there, or down, stays. What was kept of
+beliefs goes too, as it names cases; the present follows from what is left.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from gemel.bank import columns, holds
 from gemel.bank.beliefs import Tell, quiet
+from gemel.bank.intake import HAPPENED
 from gemel.bank.statistics import COLUMNS, SUMMARISED, Part, merged, part_of, parts_in
+from gemel.dynamics import EVENTS
 from gemel.errors import BadInput, Refused, unknown
 from gemel.facts import DAY, HOUR, HOUSE, MINUTE, Draft, Fact, Time
 from gemel.thread import Thread
@@ -29,6 +35,9 @@ RAW = "raw"
 WIDTHS: Mapping[str, Time] = {"5min": 5 * MINUTE, "1h": HOUR, "1d": DAY}
 LEVELS = (RAW, *WIDTHS)
 """From fine to coarse."""
+
+OF_EVENTS = (HAPPENED, "retracted/1")
+"""The kinds that go where events go."""
 
 _UNITS: Mapping[str, Time] = {"h": HOUR, "d": DAY, "w": 7 * DAY, "y": 365 * DAY}
 _LASTS = re.compile(r"([1-9][0-9]{0,5})([hdwy])")
@@ -92,9 +101,13 @@ def _lasts(text: Any) -> Time | None:
 
 def keep(bank: Bank, id: str, by: str, signal: str, keeps: Mapping[str, str | None]) -> Retention:
     """Say how long a signal of a twin is kept; only who holds its keys may."""
-    made = policy(signal, keeps)
-    if signal not in bank.type_of(id).signals:
-        raise unknown("signal", signal, bank.type_of(id).signals)
+    made, kind = policy(signal, keeps), bank.type_of(id)
+    if signal not in kind.signals and not (signal == EVENTS and kind.eventful):
+        raise unknown("signal", signal, [*kind.signals, *([EVENTS] if kind.eventful else [])])
+    if signal == EVENTS and len(made.keeps) > 1:
+        raise BadInput(
+            f"of events there are no statistics; say only how long they are kept, as in {RAW}=90d", field="retention"
+        )
     if not bank.holds(by, id):
         raise Refused(f"{by} may not say how long {signal} of {id} is kept: only who holds its keys may")
     bank.append([Draft(id, RETENTION, {"signal": signal, "keeps": dict(keeps)}, bank.now(), by)])
@@ -123,7 +136,8 @@ def thin(bank: Bank, id: str, by: str, *, dry_run: bool = False, tell: Tell = qu
         for level, lasts, into in one.steps():
             day = (bank.now() - lasts) // DAY * DAY
             standing = bank.beliefs.replica_known_by(id, None).standing
-            todo = _Thinning(bank, id, by, one.signal, level, into, day, evidence, standing)
+            rests = frozenset([FIRST, *_acted_on(bank, id)]) if one.signal == EVENTS else evidence
+            todo = _Thinning(bank, id, by, one.signal, level, into, day, rests, standing)
             done.append(todo.run(dry_run, tell))
     return done
 
@@ -131,16 +145,20 @@ def thin(bank: Bank, id: str, by: str, *, dry_run: bool = False, tell: Tell = qu
 def finish(bank: Bank) -> None:
     """Drop what a crash left between saying that it was thinned and doing it."""
     for fact in bank.thread.read(HOUSE, kinds=[THINNED], reverse=True, limit=1):
-        if not bank.thread.erased(cover_of(fact).twin):
-            _drop(bank.thread, fact)
+        twin = cover_of(fact).twin
+        if not bank.thread.erased(twin) and _drop(bank.thread, fact):
+            bank.beliefs.snapshots.purge(twin)
 
 
-def _drop(thread: Thread, fact: Fact) -> None:
-    """Drop what a fact covers, and before that the column that holds it too: its name is told as long as it is there."""
+def _drop(thread: Thread, fact: Fact) -> int:
+    """Drop what a fact covers, and before that the column that holds it too: its name is told as long as it is there.
+
+    Return how many facts there were to drop.
+    """
     cover = cover_of(fact)
     for first in thread.read(cover.twin, after_seq=cover.seqs[0] - 1, limit=1):
         columns.tidy(thread, cover.twin, str(first.body.get("name")))
-    thread.thin(fact.seq)
+    return thread.thin(fact.seq)
 
 
 def _evidence(bank: Bank, id: str) -> Iterator[int]:
@@ -148,6 +166,20 @@ def _evidence(bank: Bank, id: str) -> Iterator[int]:
     for subject in (id, HOUSE):
         for fact in bank.thread.read(subject):
             yield from fact.cause
+
+
+def _acted_on(bank: Bank, id: str) -> Iterator[int]:
+    """Yield the seqs that alerts, choices, proposals and what came of them rest on, by way of a forecast or not.
+
+    Every forecast names the last events: were it evidence by itself, no event would ever go.
+    """
+    causes = {fact.seq: fact.cause for fact in bank.thread.read(id, kinds=["forecast/1"])}
+    for subject in (id, HOUSE):
+        for fact in bank.thread.read(subject):
+            scored = fact.kind == "outcome/1" and "proposal" not in fact.body
+            if fact.kind not in (*OF_EVENTS, "forecast/1") and not scored:
+                yield from fact.cause
+                yield from (seq for one in fact.cause for seq in causes.get(one, ()))
 
 
 @dataclass(frozen=True)
@@ -168,7 +200,8 @@ class _Thinning:
     def run(self, dry_run: bool, tell: Tell) -> Step:
         held = any(hold.names(self.signal) for hold in holds.in_force(self.bank.thread, self.id))
         found = [] if held else [fact for fact in self._facts() if fact.true_at < self.until]
-        going = [fact for fact in found if fact.seq not in self.evidence]
+        staying = self.evidence | self._lasting()
+        going = [fact for fact in found if fact.seq not in staying]
         days = [list(group) for _, group in groupby(sorted(going, key=_when), key=lambda fact: fact.true_at // DAY)]
         made = []
         for i, facts in enumerate(days):
@@ -177,10 +210,17 @@ class _Thinning:
         tell(f"thinning {self.signal} of {self.id}, {self.level}", len(days), len(days))
         return Step(self.signal, self.level, self.into, len(going), sum(made), len(found) - len(going), held)
 
+    def _lasting(self) -> frozenset[int]:
+        """Return the events that the present follows from: those of cases that were heard of since, and who is there or down."""
+        if self.signal != EVENTS:
+            return frozenset()
+        told = [fact for fact in self.bank.thread.read(self.id, kinds=OF_EVENTS) if fact.body["name"] == EVENTS]
+        return frozenset(lasting(told, self.until, self.evidence))
+
     def _facts(self) -> Iterator[Fact]:
         """Yield the facts of this level that can still be read."""
-        kind = "observed/1" if self.level == RAW else SUMMARISED
-        for fact in self.bank.thread.read(self.id, kinds=[kind], true_until=self.until):
+        kinds = OF_EVENTS if self.signal == EVENTS else ["observed/1" if self.level == RAW else SUMMARISED]
+        for fact in self.bank.thread.read(self.id, kinds=kinds, true_until=self.until):
             if fact.body.get("name") == self.signal and (self.level == RAW or fact.body["level"] == self.level):
                 yield fact
 
@@ -196,6 +236,8 @@ class _Thinning:
                 cover = self.bank.append(drafts).facts[-1]
                 _drop(self.bank.thread, cover)
                 self.bank.beliefs.refold(self.id)
+                if self.signal == EVENTS:
+                    self.bank.beliefs.snapshots.purge(self.id)
         return len(parts)
 
     def _parts(self, facts: Iterable[Fact]) -> Iterator[Part]:
@@ -216,6 +258,24 @@ class _Thinning:
         }  # fmt: skip
         day = min(fact.true_at for fact in facts) // DAY * DAY
         return Draft(self.id, SUMMARISED, body, day, "retention")
+
+
+def lasting(told: Sequence[Fact], until: Time, evidence: Collection[int]) -> Iterator[int]:
+    """Yield the seqs of events before *until* that stay: of cases that go on or are evidence, and of who is there or down."""
+    since = {fact.body.get("case") for fact in told if fact.true_at >= until or fact.seq in evidence}
+    resources: dict[str, list[Fact]] = {}
+    for fact in sorted((fact for fact in told if fact.true_at < until), key=_when):
+        if fact.body.get("case"):
+            if fact.body["case"] in since:
+                yield fact.seq
+        elif fact.kind == HAPPENED:
+            resources.setdefault(str(fact.body["resource"]), []).append(fact)
+    for facts in resources.values():
+        last = facts[-1]
+        if (
+            last.body["phase"] == facts[0].body["phase"]
+        ):  # it began with what is not usual: here, of people; down, of machines
+            yield last.seq
 
 
 def _when(fact: Fact) -> tuple[Time, int]:

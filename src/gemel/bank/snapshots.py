@@ -112,3 +112,10 @@ class Snapshots:
     def forget(self, twin: str) -> None:
         """Forget what was kept of a twin: its notes may be gone."""
         self._put.pop(twin, None)
+
+    def purge(self, twin: str) -> None:
+        """Overwrite what was kept of a twin: a belief may name cases whose events were dropped."""
+        self.forget(twin)
+        for name in NAMES:
+            if self._thread.kept(twin, name):
+                self._thread.keep(twin, name, b"")

@@ -15,6 +15,7 @@ from gemel.errors import BadInput, Refused
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stays on record.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")]
 Copy = Annotated[Path | None, typer.Option("--receipt", help="Write the signed receipt here too.")]
+Case = Annotated[str | None, typer.Option("--case", help="Only this customer's case of a service.")]
 Signals = Annotated[
     list[str], typer.Option("--signal", default_factory=lambda: ["*"], help="A signal or lever; * for all.")
 ]
@@ -23,16 +24,22 @@ UNDONE = "This cannot be undone: nobody will be able to read anything of {0} aga
 
 
 def erase(
-    twin: Id, *, reason: Reason = "asked by its holder", yes: Yes = False, receipt: Copy = None, store: Store = STORE,
-    actor: Actor, as_json: Json = False,
+    twin: Id, *, case: Case = None, reason: Reason = "asked by its holder", yes: Yes = False, receipt: Copy = None,
+    store: Store = STORE, actor: Actor, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Erase a twin you hold, for good: its keys, and all that was kept, fitted or sent out of its facts."""
+    """Erase a twin you hold, for good: its keys, and all that was kept, fitted or sent out; or one case of a service."""
+    from gemel.bank.erasure_case import erase_case
+
     if receipt is not None and not receipt.absolute().parent.is_dir():
         raise BadInput("there is no such folder", file=str(receipt.parent))
-    if not yes and typer.prompt(UNDONE.format(twin), err=True) != twin:
-        raise Refused(f"nothing was erased: that was not {twin}")
+    name = case or twin
+    if not yes and typer.prompt(UNDONE.format(name), err=True) != name:
+        raise Refused(f"nothing was erased: that was not {name}")
     with opened(store) as bank, progress() as tell:
-        done = bank.erase(twin, by=actor, reason=reason, tell=tell)
+        if case is None:
+            done = bank.erase(twin, by=actor, reason=reason, tell=tell)
+        else:
+            done = erase_case(bank, twin, case, actor, reason, tell)
     if receipt is not None:
         receipt.write_text(json.dumps(done.body, indent=1, ensure_ascii=False), "utf-8")
     say(as_json, {**done.body, "seq": done.seq, "file": str(receipt or done.file or "")}, str(done))
