@@ -34,7 +34,7 @@ from gemel.packs.service.assess.evidence import Evidence, evidence_of
 from gemel.packs.service.assess.findings import SAYS
 from gemel.packs.service.assess.foresight import Foresight, area
 from gemel.packs.service.assess.kpis import wilson
-from gemel.packs.service.assess.pains import repeats_of
+from gemel.packs.service.assess.losses import repeats_of
 from gemel.packs.service.assess.questions import QUESTIONS, STEPS
 from gemel.packs.service.assess.report import page
 from gemel.packs.service.assess.rows import Unknown, hour_of_week, rows_of
@@ -165,10 +165,31 @@ def test_pain_points_count_what_breaks_the_promise(calls: Path) -> None:
     """Waits are 0, 5, … 145 min; over the promised 100 min: 105 … 145, nine customers, 25 min over on average."""
     seen = evidence_of(open_log(calls).log, {"Desk": 6000.0}, hour_cost=40.0)
     worst = seen.pains[0]
-    assert (worst.where, worst.customers, worst.worse / 60) == ("Desk", 9, pytest.approx(25.0))
-    assert (worst.hours, worst.cost) == (pytest.approx(9 * 25 / 60), pytest.approx(9 * 25 / 60 * 40))
+    assert (worst.touchpoint, worst.customers.value, worst.excess.value / 60) == ("Desk", 9, pytest.approx(25.0))
+    assert (worst.score.value, worst.score.unit) == (pytest.approx(9 * 25 / 60 * 40), "of money")
     kept = next(one for one in seen.kpis if one.name == "Promise kept: Desk")
     assert (kept.value, kept.low, kept.high) == (pytest.approx(21 / 30), *wilson(21, 30))
+
+
+def test_where_nothing_was_promised_the_usual_wait_takes_its_place(calls: Path) -> None:
+    """Half of the waits 0, 5, … 145 min are over their median, 72.5 min: by 2.5, 7.5, … 72.5, 562.5 min in all."""
+    seen = evidence_of(open_log(calls).log)
+    assert [(one.touchpoint, one.customers.value) for one in seen.pains] == [("Desk", 15)]
+    assert (seen.pains[0].score.value, seen.pains[0].score.unit) == (pytest.approx(562.5 / 60), "h")
+
+
+def test_the_page_ranks_pain_points_once_and_as_journeys_do() -> None:
+    """The table of pain points, that of touchpoints and the first answer tell one ranking; repeats stand beside it."""
+    rows: list[Row] = [(f"{i}", name, "", 60 * i, 60 * i + wait, 60 * i + wait + 1)
+                       for i in range(9) for name, wait in (("x", i), ("y", 4 * i), ("x", 2 * i))]  # fmt: skip
+    found = assessed(evidence_of(log_of(rows)), Answers("some"))
+    tables = Parts(page(found, 0)).tables
+    ranking = [one.touchpoint for one in found.evidence.journeys.pains]
+    assert [row[0] for row in tables["Pain points"][1:]] == ranking
+    places = {row[0]: row[6] for row in tables["Touchpoints"][1:]}
+    assert [places[name] for name in ranking] == [row[1] for row in tables["Pain points"][1:]]
+    assert found.verdicts[0].finding.said[0].startswith(f"1. {ranking[0]}:")
+    assert [row[:3] for row in tables["Lost besides"][1:]] == [["x", "done again", "9"]]
 
 
 def test_scores_become_metrics_with_their_names() -> None:
@@ -351,11 +372,12 @@ def test_the_page_prints_the_same_figures(loans: tuple[Evidence, dict[str, Any]]
     """The table of pain points holds, for each, the customers and hours that a plain count gives."""
     seen, plain = loans
     tables = Parts(page(assessed(seen, Answers("loans")), 0)).tables
-    rows = {(row[0], row[1]): row for row in tables["Pain points"][1:]}
+    rows = {row[0]: row for row in tables["Pain points"][1:]}
     over = [wait - 600 for wait in plain["waits"]["AML check"] if wait > 600]
-    assert rows["AML check", "wait"][4] == f"{sum(over) / 3600:,.1f}"
-    whole = [wait for wait in plain["waits"]["Reject application"] if wait > 0]
-    assert rows["Reject application", "wait"][2:5:2] == [f"{len(whole):,}", f"{sum(whole) / 3600:,.1f}"]
+    assert rows["AML check"][4] == f"{sum(over) / 3600:,.1f}"
+    usual = float(np.median(plain["waits"]["Reject application"]))
+    beyond = [wait - usual for wait in plain["waits"]["Reject application"] if wait > usual]
+    assert rows["Reject application"][2:5:2] == [f"{len(beyond):,}", f"{sum(beyond) / 3600:,.1f}"]
 
 
 # the command

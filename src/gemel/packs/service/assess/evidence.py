@@ -13,7 +13,7 @@ from gemel.facts import Time, iso
 from gemel.packs.service.assess.columns import Check, Cost, Field, checks_of, costs_of, felt_of, fields_of, scores_of
 from gemel.packs.service.assess.foresight import Foresight, Tell, foresight_of
 from gemel.packs.service.assess.kpis import Half, Kpi, Trial, halves_of, kpis_of, trials_of
-from gemel.packs.service.assess.pains import WHOLE, Opportunity, Pain, opportunities_of, pains_of
+from gemel.packs.service.assess.losses import WHOLE, Loss, Opportunity, losses_of, opportunities_of
 from gemel.packs.service.assess.paths import Paths, paths_of
 from gemel.packs.service.assess.rows import Rows, Unknown, rows_of
 from gemel.packs.service.assess.stations import Spread, Station, Worker, spread_of, stations_of, workers_of
@@ -21,9 +21,12 @@ from gemel.packs.service.discovery import discover
 from gemel.packs.service.journeys import Journeys, journeys
 from gemel.packs.service.log import Log
 from gemel.packs.service.logs import Repair
+from gemel.packs.service.pains import Pain
 from gemel.packs.service.touchpoints import Promise
 
 STAGES = 8
+MONEY = "of money"
+"""The unit of costs: whose money it is, no log tells."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Evidence:
     learned: Learned | Unknown
     stations: tuple[Station, ...]
     workers: tuple[Worker, ...]
-    pains: tuple[Pain, ...]
+    losses: tuple[Loss, ...]
     opportunities: tuple[Opportunity, ...]
     foresight: Foresight | Unknown
     cost: Cost | None
@@ -75,6 +78,11 @@ class Evidence:
     kpis: tuple[Kpi, ...]
     trials: tuple[Trial, ...]
     halves: tuple[Half, ...]
+
+    @property
+    def pains(self) -> tuple[Pain, ...]:
+        """Return the pain points, the worst first."""
+        return self.journeys.pains
 
     def body(self) -> dict[str, Any]:
         """Return it as JSON types."""
@@ -105,22 +113,23 @@ def evidence_of(
     tell("reading times", 4, STAGES)
     each, cost = priced or (None, None)
     tell("reading times", 5, STAGES)
-    touched, learned = _journeys(log, told), _learned(log, tell)
-    pains = pains_of(rows, stations, told, hour_cost, each)
+    touched, learned = _journeys(log, told, hour_cost), _learned(log, tell)
+    losses = losses_of(rows, stations, told, hour_cost, each)
     tell("reading times", STAGES, STAGES)
     foresight = foresight_of(rows, told.get(WHOLE), local, tell)
     return Evidence(
-        _overview(rows, local), told, hour_cost, paths, touched, learned, stations, workers, pains,
-        opportunities_of(rows, pains, stations),
+        _overview(rows, local), told, hour_cost, paths, touched, learned, stations, workers, losses,
+        opportunities_of(rows, losses, stations),
         foresight, cost, fields_of(log), checks_of(log), tuple(repairs), felt_of(log), kpis_of(rows, told, each, foresight),
         trials_of(rows, float(np.mean(rows.visit > _limit(rows, foresight)))), halves_of(rows),
     )  # fmt: skip
 
 
-def _journeys(log: Log, promises: Mapping[str, float]) -> Journeys:
+def _journeys(log: Log, promises: Mapping[str, float], hour_cost: float | None) -> Journeys:
     """Return touchpoints before, during and after the moment of truth, with what customers felt where columns of numbers tell."""
     waits = {name: value for name, value in promises.items() if name != WHOLE}
-    return journeys(log, Promise(waits), feelings=scores_of(log))
+    promise = Promise(waits, dict.fromkeys(log.activity.names, hour_cost), MONEY) if hour_cost else Promise(waits)
+    return journeys(log, promise, feelings=scores_of(log))
 
 
 def _learned(log: Log, tell: Tell) -> Learned | Unknown:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gemel.packs.service.assess.columns import ASSETS
 from gemel.packs.service.assess.evidence import Evidence
 from gemel.packs.service.assess.kpis import WEEK_S
+from gemel.packs.service.assess.losses import BESIDE
 from gemel.packs.service.assess.rows import Unknown, spoken
 
 
@@ -40,20 +41,18 @@ def _known(name: str, evidence: Evidence) -> bool:
         return evidence.hour_cost is not None or evidence.cost is not None
     if name in ("reactive", "foresee"):
         return not isinstance(evidence.foresight, Unknown)
-    return bool(evidence.pains) if name in ("pain", "gain") else True
+    return bool({"pain": evidence.pains, "gain": evidence.opportunities}.get(name, True))
 
 
 def _pain(evidence: Evidence) -> Iterator[str]:
-    for place, one in enumerate(evidence.pains[:3], 1):
-        cost = "" if one.cost is None else f", cost {one.cost:,.0f}"
-        yield (
-            f"{place}. {one.where} ({one.kind}): {counted(one.customers, 'customer')} × {spoken(one.worse)} on average,"
-            f" {one.hours:,.0f} h in all{cost}."
-        )
+    for one in evidence.pains[:3]:
+        yield f"{one.rank}. {one.text}."
     if not evidence.pains:
-        yield "The log shows no waiting, no repeats and nobody who gave up."
+        yield "The log shows nobody who waited longer than promised, or than is usual."
+    for loss in [one for one in evidence.losses if one.kind in BESIDE][:3]:
+        yield f"Besides, {loss.where} ({loss.kind}): {counted(loss.customers, 'customer')}, {loss.hours:,.0f} h in all."
     if not evidence.promises:
-        yield "No promise was told, so all the time counts; --promise STATION=MINUTES counts only what breaks it."
+        yield "No promise was told, so what goes beyond the usual counts; --promise STATION=MINUTES tells one."
     if not evidence.felt:
         yield "The log holds no scores or complaints: what customers felt is not known."
 
@@ -86,13 +85,13 @@ def _cost(evidence: Evidence) -> Iterator[str]:
     else:
         yield "The log tells no cost."
     if evidence.hour_cost is not None:
-        lost = sum(one.hours for one in evidence.pains if one.kind.startswith("wait"))
+        lost = sum(one.score.value for one in evidence.pains)
         yield (
-            f"At {evidence.hour_cost:g} per hour, the time that customers lose at stations costs"
-            f" {lost * evidence.hour_cost:,.0f}."
+            f"At {evidence.hour_cost:g} per hour, the waiting beyond what is promised, or usual where nothing is, costs"
+            f" customers {lost:,.0f}."
         )
     else:
-        yield "What an hour of waiting costs is not known; --hour-cost tells it, and pains are then ranked by cost."
+        yield "What an hour of waiting costs is not known; --hour-cost tells it."
 
 
 def _assets(evidence: Evidence) -> Iterator[str]:

@@ -11,7 +11,7 @@ from scipy.stats import binom, norm
 from gemel.errors import BadInput
 from gemel.packs.service.assess.columns import scores_of
 from gemel.packs.service.assess.foresight import Foresight
-from gemel.packs.service.assess.pains import WHOLE, repeats_of
+from gemel.packs.service.assess.losses import WHOLE, repeats_of
 from gemel.packs.service.assess.rows import Rows, Unknown
 from gemel.packs.service.experience import SURVEYS, experience
 from gemel.packs.service.log import Log

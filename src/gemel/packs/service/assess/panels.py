@@ -15,8 +15,12 @@ from gemel.packs.service.assess import drawing, flow
 from gemel.packs.service.assess.columns import ASSETS
 from gemel.packs.service.assess.evidence import Evidence
 from gemel.packs.service.assess.foresight import Foresight
+from gemel.packs.service.assess.losses import BESIDE
 from gemel.packs.service.assess.rows import Unknown, spoken
 from gemel.packs.service.assess.stations import Spread
+from gemel.packs.service.estimate import Estimate
+from gemel.packs.service.pains import Pain
+from gemel.packs.service.touchpoints import Touchpoint
 
 SHOWN, HEATED, PLENTY = 10, 6, 20
 """How many pains, heat maps and table rows the page shows."""
@@ -69,33 +73,68 @@ def _map(seen: Evidence) -> str:
 
 def _pains(seen: Evidence) -> str:
     if not seen.pains:
-        return unknown("Pain points", "the log shows no waiting, no repeats and nobody who gave up.")
-    money = seen.pains[0].cost is not None
+        none = unknown("Pain points", "the log shows nobody who waited longer than promised, or than is usual.")
+        return none + _beside(seen)
+    points = {one.name: one for one in seen.journeys.touchpoints}
+    unit = seen.pains[0].score.unit
     drawn = drawing.bars(
-        [(f"{one.where} ({one.kind})", one.hours, f"{one.hours:,.0f} h") for one in seen.pains[:SHOWN]]
+        [(one.touchpoint, one.score.value, f"{one.score.value:,.0f} {unit}") for one in seen.pains[:SHOWN]]
     )
-    head = ["where", "what", "customers", "each (mean)", "hours in all", "cost", "counted is"]
+    head = ["where", "rank", "customers", "each (mean)", f"{_unit(seen)} in all", "95 %", "share", "counted is"]
     rows = [
         [
-            one.where,
-            one.kind,
-            f"{one.customers:,}",
-            spoken(one.worse),
-            f"{one.hours:,.1f}",
-            "unknown" if one.cost is None else f"{one.cost:,.0f}",
-            one.basis,
+            one.touchpoint, _place(one), f"{one.customers.value:,.0f}", spoken(one.excess.value), f"{one.score.value:,.1f}",
+            _between(one.score), f"{one.share:.0%}", _counted(points[one.touchpoint]),
         ]
         for one in seen.pains[:PLENTY]
-    ]
-    by = "cost" if money else "hours, for no cost of an hour was told"
+    ]  # fmt: skip
     text = (
-        f"The {min(SHOWN, len(seen.pains))} pain points that cost customers most: how many customers times how much"
-        f" worse for each, ranked by {by}; broken promises stand first. Computed from the times of all"
-        f" {seen.overview.activities:,} activities."
+        f"The {min(SHOWN, len(seen.pains))} pain points that cost customers most: how many customers times how much longer"
+        f" each waited than promised, or where nothing was promised than usual (the median){_priced(seen)}. In"
+        " brackets: ranks in 95 % of draws;"
+        f" those that overlap cannot be told apart. Computed from the times of all {seen.overview.activities:,} activities."
     )
-    return f"<h3>Pain points</h3>{paper.figure(text, drawn, '')}".replace(
-        "<details><summary>The same in numbers</summary></details>", ""
-    ) + table("Pain points", head, rows, numbers=(2, 3, 4, 5))
+    return (
+        f"<h3>Pain points</h3>{paper.figure(text, drawn, '')}".replace(
+            "<details><summary>The same in numbers</summary></details>", ""
+        )
+        + table("Pain points", head, rows, numbers=(1, 2, 3, 4, 5, 6))
+        + _beside(seen)
+    )
+
+
+def _place(pain: Pain) -> str:
+    return f"{pain.rank} ({pain.ranks[0]} to {pain.ranks[1]})"
+
+
+def _between(score: Estimate) -> str:
+    return "no interval" if np.isnan(score.low) else f"{score.low:,.1f} to {score.high:,.1f}"
+
+
+def _counted(point: Touchpoint) -> str:
+    than = "promised" if point.told else "usual"
+    return f"{point.measured} over the {than} {spoken(point.promised)}"
+
+
+def _priced(seen: Evidence) -> str:
+    return f", at {seen.hour_cost:g} per hour" if seen.hour_cost else ""
+
+
+def _unit(seen: Evidence) -> str:
+    return "cost" if seen.hour_cost else "hours"
+
+
+def _beside(seen: Evidence) -> str:
+    """Return the table of what customers lose otherwise than by waiting at a touchpoint; it is not ranked with the others."""
+    rows = [
+        [
+            one.where, one.kind, f"{one.customers:,}", f"{one.hours:,.1f}",
+            "unknown" if one.cost is None else f"{one.cost:,.0f}", one.basis,
+        ]
+        for one in [one for one in seen.losses if one.kind in BESIDE][:PLENTY]
+    ]  # fmt: skip
+    head = ["where", "what", "customers", "hours in all", "cost", "counted is"]
+    return table("Lost besides", head, rows, numbers=(2, 3, 4)) if rows else ""
 
 
 def _touchpoints(seen: Evidence) -> str:
@@ -104,8 +143,8 @@ def _touchpoints(seen: Evidence) -> str:
     for one in seen.journeys.touchpoints:
         pain = ranked.get(one.name)
         felt = "; ".join(f"{name} {value.value:.1f}" for name, value in one.feelings.items())
-        over = "none" if pain is None else f"{pain.score.value:,.0f} ({pain.score.low:,.0f} to {pain.score.high:,.0f})"
-        place = "–" if pain is None else f"{pain.rank} ({pain.ranks[0]} to {pain.ranks[1]})"
+        over = "none" if pain is None else f"{pain.score.value:,.0f} ({_between(pain.score)})"
+        place = "–" if pain is None else _place(pain)
         wait = [
             spoken(one.promised) + ("" if one.told or not np.isfinite(one.promised) else ", usual"),
             spoken(one.waited[0]),
@@ -116,7 +155,16 @@ def _touchpoints(seen: Evidence) -> str:
         "goes beyond the promise, or where none was told, beyond what is usual there (the median). Intervals of 95 %: ranks "
         "that overlap cannot be told apart."
     )
-    head = ["touchpoint", "when", "customers", "promised", "median", "hours beyond", "rank", "felt"]
+    head = [
+        "touchpoint",
+        "when",
+        "customers",
+        "promised",
+        "median",
+        f"{_unit(seen)} beyond",
+        "rank",
+        "felt",
+    ]
     return f"<h3>Touchpoints</h3><p>{escape(text)}</p>" + table("Touchpoints", head, rows, numbers=(2, 3, 4, 5, 6))
 
 

@@ -1,4 +1,4 @@
-"""Pains: what costs customers time, by how many of them times how much worse times cost; and what a cure would gain."""
+"""Losses: where customers lose time, by waits, by what is done again and in vain; and what a cure would gain."""
 
 from __future__ import annotations
 
@@ -12,76 +12,57 @@ from gemel.packs.service.assess.stations import HOUR_S, Station
 
 WHOLE = "*"
 """Stands for the whole visit, where a promise is about it and not about one station."""
+BESIDE = ("done again", "gave up", "whole visit")
+"""Losses that are no wait at a touchpoint, and so no pain point."""
 
 
 @dataclass(frozen=True)
-class Pain:
-    """Something that costs customers time: `customers` of them, `worse` seconds each on average, `hours` in all.
+class Loss:
+    """Time that customers lose by one trouble: so many of them, `hours` in all; `basis` says what was counted.
 
-    `cost` is those hours at the price of an hour of waiting, and of what was done again its own cost, if they are told;
-    `basis` says what was counted.
+    `cost` is those hours at the price of an hour of waiting, and of what was done again its own cost, if they are told.
     """
 
     kind: str
     where: str
     customers: int
-    worse: float
     hours: float
     cost: float | None
-    promised: bool
     basis: str
 
 
-def pains_of(
+def losses_of(
     rows: Rows,
     stations: Sequence[Station],
     promises: Mapping[str, float],
     hour_cost: float | None,
     costs: np.ndarray | None,
-) -> tuple[Pain, ...]:
-    """Return the pains, the worst first.
-
-    Broken promises stand before what nobody promised, then by cost where that of an hour is told, else by hours.
-    """
+) -> tuple[Loss, ...]:
+    """Return where time is lost, the most first. Where it hurts is ranked by `journeys`; this says what a cure could gain."""
     found = [*_waits(rows, stations, hour_cost), *_again(rows, hour_cost, costs), *_gave_up(rows, hour_cost)]
     if WHOLE in promises:
         found.append(_whole(rows, promises[WHOLE], hour_cost))
-    worth = [one for one in found if one.customers and one.hours > 0]
-    return tuple(sorted(worth, key=lambda one: (-one.promised, -(one.hours if hour_cost is None else one.cost or 0.0))))
+    return tuple(sorted((one for one in found if one.customers and one.hours > 0), key=lambda one: -one.hours))
 
 
-def _pain(
-    kind: str,
-    where: str,
-    case: np.ndarray,
-    lost: np.ndarray,
-    price: float | None,
-    basis: str,
-    *,
-    promised: bool = False,
-    extra: float = 0.0,
-) -> Pain:
-    """Return the pain of some rows: `case` (k,) whose they are, `lost` (k,) s."""
-    customers, hours = len(np.unique(case)), float(np.nansum(lost)) / HOUR_S
+def _loss(
+    kind: str, where: str, case: np.ndarray, lost: np.ndarray, price: float | None, basis: str, extra: float = 0.0
+) -> Loss:
+    """Return what is lost in some rows: `case` (k,) whose they are, `lost` (k,) s."""
+    hours = float(np.nansum(lost)) / HOUR_S
     cost = None if price is None and not extra else hours * (price or 0.0) + extra
-    return Pain(kind, where, customers, hours * HOUR_S / max(customers, 1), hours, cost, promised, basis)
+    return Loss(kind, where, len(np.unique(case)), hours, cost, basis)
 
 
-def _waits(rows: Rows, stations: Sequence[Station], price: float | None) -> list[Pain]:
+def _waits(rows: Rows, stations: Sequence[Station], price: float | None) -> list[Loss]:
     what, values = rows.measure
     place = {name: code for code, name in enumerate(rows.log.activity.names)}
     found = []
     for one in stations:
-        mine = (rows.log.activity.codes == place[one.name]) & (values > (one.promise or 0.0))
-        lost = values[mine] - (one.promise or 0.0)
-        basis = (
-            f"{what} over the promised {spoken(one.promise)}"
-            if one.promise is not None
-            else f"all {what}; nothing was promised"
-        )
-        found.append(
-            _pain(what, one.name, rows.log.case.codes[mine], lost, price, basis, promised=one.promise is not None)
-        )
+        kept = one.promise or 0.0
+        mine = (rows.log.activity.codes == place[one.name]) & (values > kept)
+        basis = f"all {what}" if one.promise is None else f"{what} over the promised {spoken(one.promise)}"
+        found.append(_loss(what, one.name, rows.log.case.codes[mine], values[mine] - kept, price, basis))
     return found
 
 
@@ -94,7 +75,7 @@ def repeats_of(rows: Rows) -> np.ndarray:
     return again
 
 
-def _again(rows: Rows, price: float | None, costs: np.ndarray | None) -> list[Pain]:
+def _again(rows: Rows, price: float | None, costs: np.ndarray | None) -> list[Loss]:
     again = repeats_of(rows)
     found = []
     for code, name in enumerate(rows.log.activity.names):
@@ -102,29 +83,27 @@ def _again(rows: Rows, price: float | None, costs: np.ndarray | None) -> list[Pa
         if mine.any():
             extra = 0.0 if costs is None else float(np.nansum(costs[mine]))
             basis = "time of each repeat, waiting included, so part of it stands under its wait too"
-            found.append(
-                _pain("done again", name, rows.log.case.codes[mine], rows.took[mine], price, basis, extra=extra)
-            )
+            found.append(_loss("done again", name, rows.log.case.codes[mine], rows.took[mine], price, basis, extra))
     return found
 
 
-def _gave_up(rows: Rows, price: float | None) -> list[Pain]:
+def _gave_up(rows: Rows, price: float | None) -> list[Loss]:
     found = []
     for code, name in enumerate(rows.log.activity.names):
         mine = rows.log.abandoned & (rows.log.activity.codes == code)
-        found.append(_pain("gave up", name, rows.log.case.codes[mine], rows.took[mine], price, "time waited in vain"))
+        found.append(_loss("gave up", name, rows.log.case.codes[mine], rows.took[mine], price, "time waited in vain"))
     return found
 
 
-def _whole(rows: Rows, promise: float, price: float | None) -> Pain:
+def _whole(rows: Rows, promise: float, price: float | None) -> Loss:
     late = np.flatnonzero(rows.visit > promise)
     basis = f"whole visit over the promised {spoken(promise)}"
-    return _pain("whole visit", "from first to last", late, rows.visit[late] - promise, price, basis, promised=True)
+    return _loss("whole visit", "from first to last", late, rows.visit[late] - promise, price, basis)
 
 
 @dataclass(frozen=True)
 class Opportunity:
-    """A touchpoint, what curing its pain could gain at most (s of the mean visit, and its share), and what might cure it."""
+    """A touchpoint, what a cure could gain at most (s of the mean visit, and its share), and what might cure it."""
 
     where: str
     kind: str
@@ -134,11 +113,11 @@ class Opportunity:
 
 
 def opportunities_of(
-    rows: Rows, pains: Sequence[Pain], stations: Sequence[Station], most: int = 10
+    rows: Rows, losses: Sequence[Loss], stations: Sequence[Station], most: int = 10
 ) -> tuple[Opportunity, ...]:
-    """Return the pains by what their cure could gain, the most first; waits and repeats of one station overlap."""
+    """Return the losses by what their cure could gain, the most first; waits and repeats of one station overlap."""
     by_name, mean = {one.name: one for one in stations}, float(rows.visit.mean())
-    ranked = sorted((one for one in pains if one.where in by_name), key=lambda one: -one.hours)[:most]
+    ranked = [one for one in losses if one.where in by_name][:most]
     cases = len(rows.log.cases)
     return tuple(
         Opportunity(
@@ -152,19 +131,19 @@ def opportunities_of(
     )
 
 
-def _levers(pain: Pain, station: Station) -> tuple[str, ...]:
-    """Return what might cure a pain, by rules of thumb that the page states."""
+def _levers(loss: Loss, station: Station) -> tuple[str, ...]:
+    """Return what might cure a loss, by rules of thumb that the page states."""
     found = []
-    if pain.kind == "done again":
+    if loss.kind == "done again":
         found.append("find out why it is done again; ask for what was missing the first time")
-    if pain.kind == "gave up":
+    if loss.kind == "gave up":
         found.append("offer to call back; tell customers how long it will take")
-    if pain.kind.startswith("wait") and (station.closed or 0.0) > 0.5:
+    if loss.kind.startswith("wait") and (station.closed or 0.0) > 0.5:
         found.append(
             f"{station.closed:.0%} of it passes while the service rests: open longer, or tell customers beforehand"
         )
-    if pain.kind.startswith("wait") and (station.peak or 0.0) > 0.3:
+    if loss.kind.startswith("wait") and (station.peak or 0.0) > 0.3:
         found.append(f"{station.peak:.0%} of it falls on a tenth of the hours: move staff or appointments there")
-    if pain.kind.startswith("wait") and not found:
+    if loss.kind.startswith("wait") and not found:
         found.append("it is spread over the week: add a unit, shorten the work, or let cases take another way")
     return tuple(found)
