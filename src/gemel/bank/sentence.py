@@ -118,10 +118,11 @@ def _chosen(fact: Fact, _: TwinType) -> str:
 
 
 def _searched(fact: Fact, _: TwinType) -> str:
-    tried = fact.body["tried"]
-    best = sum(bool(one["on_frontier"]) for one in tried)
-    aims = " and ".join(fact.body["aims"])
-    return f"{fact.by} tried {len(tried)} designs over {fact.body['days']} days: {best} that none beats in {aims}"
+    body = fact.body
+    best, aims = sum(bool(one["on_frontier"]) for one in body["tried"]), ", ".join(body["aims"])
+    return (
+        f"{fact.by} tried {body['designs']} designs over {body['days']} days: {best} that none beats in all of {aims}"
+    )
 
 
 _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {

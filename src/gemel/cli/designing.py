@@ -111,7 +111,7 @@ def design(
 
 def _with(what: str, start: str | None, store: str, actor: str, purpose: str, run: Callable[[Asked], None]) -> None:
     path = Path(what)
-    if path.is_file() or path.suffix == ".json" or "/" in what:
+    if path.suffix == ".json" or (path.suffix and path.is_file()):
         network = _read(path)
         run(Asked(network, _since(network, start or MONDAY), {}))
         return
@@ -163,7 +163,11 @@ def _since(network: Network, start: str | None, last: Time = 0) -> Time:
     from datetime import date, datetime, timedelta
     from zoneinfo import ZoneInfo
 
-    zone = ZoneInfo(network.pools[0].calendar.zone if network.pools else "UTC")
+    name = _zone(network)
+    try:
+        zone = ZoneInfo(name)
+    except (KeyError, ValueError):
+        raise BadInput(f"{name!r} is no time zone such as Europe/Stockholm", field="zone") from None
     try:
         day = None if start is None else date.fromisoformat(start)
     except ValueError:
@@ -172,6 +176,10 @@ def _since(network: Network, start: str | None, last: Time = 0) -> Time:
         today = datetime.fromtimestamp(last / 1000, zone).date()
         day = today + timedelta(days=7 - today.weekday())
     return round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
+
+
+def _zone(network: Network) -> str:
+    return network.pools[0].calendar.zone if network.pools else "UTC"
 
 
 # what is asked
@@ -337,7 +345,7 @@ def _write(
     from gemel.experiment.search import Frontier
     from gemel.packs.service.design_page import page
 
-    zone = trial.network.pools[0].calendar.zone
+    zone = _zone(trial.network)
     shown = found or Frontier(trial.aims, ())
     text = (
         json.dumps(body, indent=1) if output.suffix == ".json"

@@ -31,6 +31,12 @@ Tell = Callable[[str, int, int], None]
 EVERY: Time = 15 * MINUTE
 """How often queues are looked at: their mean over time, by Little's law, is the mean wait, of those still waiting too."""
 
+MOMENTS = 672
+"""So many times they are looked at, at the most: every quarter of an hour of a week."""
+
+LISTED = 500
+"""So many designs are put on record, at the most: those that are most likely efficient."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -81,8 +87,8 @@ def weighed(trial: Trial, network: Network, keys: Sequence[int]) -> np.ndarray:
     scales = {name: values[np.asarray(keys) % len(values)] for name, values in (trial.scales or {}).items()}
     keep = ("cases",) if network.promise is not None else ()
     run = simulate(
-        network, empty(trial.since), trial.until, members=len(keys), seed=keys[0], every=EVERY, scales=scales, keep=keep,
-        threads=1,
+        network, empty(trial.since), trial.until, members=len(keys), seed=keys[0], scales=scales, keep=keep, threads=1,
+        every=max(EVERY, (trial.until - trial.since) // MOMENTS),
     )  # fmt: skip
     turned = sum(
         (wanted(a.arrivals, trial.since, trial.until) - wanted(b.arrivals, trial.since, trial.until))
@@ -91,7 +97,8 @@ def weighed(trial: Trial, network: Network, keys: Sequence[int]) -> np.ndarray:
     )
     came = np.asarray(run.gauges["came"][-1])
     down = 100 * (_broken(network, run) + _late(network, run, trial) + turned) / np.maximum(came + turned, 1)
-    queues = sum(np.asarray(run.gauges[f"queue.{one.name}"]) for one in network.stations)
+    nobody = np.zeros((1, len(keys)))
+    queues = sum((np.asarray(run.gauges[f"queue.{one.name}"]) for one in network.stations), nobody)
     waited = np.mean(queues, axis=0) * (trial.until - trial.since) / MINUTE / np.maximum(came, 1)
     return np.column_stack([np.full(len(keys), _daily(trial, network)), down, waited])
 
@@ -139,6 +146,9 @@ def best(
 def record(view: Twin, body: Mapping[str, Any]) -> int:
     """Put a search on a twin's record as `searched/1` and return its place; raise `Refused` to who may not write."""
     view.bank.gate.require(view.actor, "write", view.id, ALL, view.purpose)
-    now = view.bank.now()
-    draft = Draft(view.id, SEARCHED, dict(body), now, view.actor, view.bank.evidence(view.id))
+    now, tried = view.bank.now(), body["tried"]
+    least = sorted((one["efficient"] for one in tried), reverse=True)[:LISTED][-1]
+    told = [one for one in tried if one["efficient"] >= least][:LISTED] if len(tried) > LISTED else tried
+    kept = {**body, "tried": told, "designs": len(tried)}
+    draft = Draft(view.id, SEARCHED, kept, now, view.actor, view.bank.evidence(view.id))
     return view.bank.append([draft]).facts[0].seq
