@@ -1,6 +1,6 @@
 """A program that lives and is killed, hundreds of times: readings, decisions and sends are in flight when it dies.
 
-`python -m tests.crash STORE FOLDER KILLS SEED` forks one life after the other from a process that has loaded its
+`python tests/crash.py STORE FOLDER KILLS SEED` forks one life after the other from a process that has loaded its
 libraries and touched no store. What a life was told to be durable, and what left it for the asset, it writes to files.
 """
 

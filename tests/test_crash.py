@@ -9,12 +9,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from crash import JAR
+from postgres import Server
 
 from gemel.bank import Bank
 from gemel.facts import Fact
 from gemel.thread import open_thread
-from tests.crash import JAR
-from tests.postgres import Server
 
 CRASHES = int(os.environ.get("GEMEL_CRASHES", "200"))
 """How often it is killed on SQLite; a fifth of that on PostgreSQL, where opening takes longer."""
@@ -22,7 +22,7 @@ CRASHES = int(os.environ.get("GEMEL_CRASHES", "200"))
 
 def crashed(store: str, folder: Path, kills: int) -> tuple[list[Fact], list[str], list[str], Bank]:
     """Return the facts after so many kills, what had been acknowledged, what left for the asset, and the bank."""
-    command = [sys.executable, "-m", "tests.crash", store, str(folder), str(kills), "7"]
+    command = [sys.executable, str(Path(__file__).with_name("crash.py")), store, str(folder), str(kills), "7"]
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     told, left = ((folder / name).read_text().split("\n")[:-1] for name in ("told", "left"))

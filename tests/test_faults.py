@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres import Server
+from tank import BORN, Tank
 
 from gemel.bank import Bank
 from gemel.errors import Tampered, Unavailable
@@ -19,8 +21,6 @@ from gemel.loop import Loop, Outbox
 from gemel.streams import Item, Place
 from gemel.testing.live import FakeClock
 from gemel.thread import SqliteThread, verify_store
-from tests.postgres import Server
-from tests.tank import BORN, Tank
 
 PAST = 12
 

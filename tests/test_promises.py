@@ -13,6 +13,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from postgres import NewStore
+from tank import BORN, Tank
 
 from gemel.bank import Bank, Twin
 from gemel.dynamics import Dose
@@ -25,8 +27,6 @@ from gemel.streams import Item, Place
 from gemel.testing.live import FakeClock, MemorySink
 from gemel.thread import checkpoint_holds, inclusion_holds
 from gemel.twintype import Autonomy
-from tests.postgres import NewStore
-from tests.tank import BORN, Tank
 
 few = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NOW: Time = BORN + 2 * HOUR

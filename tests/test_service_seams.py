@@ -14,11 +14,13 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import psycopg
 import pytest
+from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postgres import NewStore
 from psycopg import sql
 from test_service_twin import START, crowd, digest, events, gauges, items, network
+from typer.testing import CliRunner
 
 from gemel.bank import Bank, holds, retention
 from gemel.bank.bundle_in import receive
@@ -26,13 +28,16 @@ from gemel.bank.bundle_out import send
 from gemel.bank.cohort import Question
 from gemel.bank.correction import correct
 from gemel.bank.erasure_case import erase_case, names
+from gemel.bank.lineage import made_of
 from gemel.bank.record import record
 from gemel.bank.sentence import sentence
 from gemel.bank.takeout import takeout
 from gemel.bank.versions import View, digest_of
+from gemel.cli.main import app
+from gemel.consent.fhir import from_fhir, to_fhir
 from gemel.dynamics import Dose, Event
 from gemel.errors import BadInput, NotFound, Refused
-from gemel.facts import DAY, HOUR, HOUSE, MINUTE, Draft, Fact, Time
+from gemel.facts import DAY, HOUR, HOUSE, MINUTE, Draft, Fact, Time, iso
 from gemel.intervention import Intervention
 from gemel.loop import Outbox
 from gemel.loop.gauges import Gauges
@@ -462,3 +467,44 @@ def test_a_fork_of_it_sends_nothing_and_leaves_it_as_it_was(store: str) -> None:
         bank.erase("shop", by="mia", reason="it closed")
         with pytest.raises((NotFound, Refused)):
             fork.run("queue.desk", 1.0)
+
+
+# what people type, and what other systems take
+
+
+def test_grants_on_events_and_cases_are_taken_by_every_door(tmp_path: Path) -> None:
+    """Command line and FHIR; a case of a twin of readings, or no case at all, is refused."""
+    store, clock = str(tmp_path / "s"), FakeClock(NOW)
+    with Bank.open(store, clock) as bank:
+        bank.create(secret_type(), "shop", by="mia").record(items(told()))
+
+    def gemel(*words: str) -> Result:
+        return CliRunner().invoke(app, [*words, "--store", store])
+
+    for signal in ("events", "case:case-anna"):
+        made = gemel(
+            "grant", "shop", "--to", "anna", "--verb", "read", "--signal", signal, "--purpose", "service", "--as", "mia"
+        )
+        assert made.exit_code == 0, made.output
+        assert gemel("may", "anna", "read", "shop", signal, "--purpose", "service").exit_code == 0
+    assert gemel("may", "eve", "read", "shop", "case:case-anna", "--purpose", "service").exit_code == 1
+    assert "case:CASE" in str(gemel("may", "anna", "read", "shop", "case:", "--purpose", "service").exception)
+    assert (
+        gemel("journey", "shop", "case-anna", "--as", "anna", "--purpose", "service", "--at", iso(NOW)).exit_code == 0
+    )
+    with Bank.open(store, clock) as bank:
+        for grant in bank.grants("shop"):
+            assert from_fhir(to_fhir(grant), "shop")[0].signals == grant.signals
+    gone = gemel("erase", "shop", "--case", "case-anna", "--yes", "--as", "mia", "--json")
+    assert gone.exit_code == 0 and json.loads(gone.stdout)["case"] == "case-anna"
+    again = gemel("journey", "shop", "case-anna", "--as", "mia", "--purpose", "service", "--at", iso(NOW))
+    assert isinstance(again.exception, NotFound)
+
+
+def test_a_forged_definition_makes_no_type(tmp_path: Path) -> None:
+    """A definition that makes another type than it says is no definition."""
+    with shop(str(tmp_path / "s")) as bank:
+        fact = next(iter(bank.thread.read("shop", kinds=["defined/1"])))
+        forged = {**fact.body, "hash": "0" * 64}
+        assert made_of(fact) is not None
+        assert made_of(replace(fact, body=forged)) is None

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc import jws as jose
 from joserfc.jwk import OKPKey
+from tank import BORN, Clock, Tank
 from typer.testing import CliRunner
 
 from gemel.bank import Bank, Twin
@@ -27,7 +28,6 @@ from gemel.consent.fhir import from_fhir, to_fhir
 from gemel.errors import BadInput, NotFound, Refused, Tampered
 from gemel.facts import DAY, HOUR, MINUTE
 from gemel.streams import Item, Place
-from tests.tank import BORN, Clock, Tank
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_who_may_not_write_may_not_correct(bank: Bank) -> None:
 
 def test_what_is_no_reading_cannot_be_corrected(bank: Bank) -> None:
     """A grant is revoked, not corrected."""
-    with pytest.raises(BadInput, match="no reading or dose"):
+    with pytest.raises(BadInput, match="no reading, dose or event"):
         correct(sarahs(bank), 1, 3.0, "x")
 
 

@@ -143,8 +143,10 @@ class TwinType:
 
     def speaks_of(self, name: str) -> None:
         """Raise `NotFound` unless *name* is a signal, a lever or, where events are told, `events` or `case:CASE`."""
-        if not (self.eventful and (name == EVENTS or (name.startswith(CASE) and name != CASE))):
-            self.port(name)
+        own = [EVENTS, f"{CASE}CASE"] if self.eventful else []
+        case = name.startswith(CASE) and name != CASE
+        if name not in {*self.signals, *self.levers} and not (own and (name == EVENTS or case)):
+            raise unknown("signal", name, [*own, *self.signals, *self.levers])
 
     def accept(self, name: str, value: float, unit: str) -> float:
         """Return *value* in the port's own unit, or raise `BadInput` where it cannot be true."""
