@@ -60,6 +60,7 @@ clean: ## remove what was built and installed here; stores stay
 	.ci/venv $(PYTHON)
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(PIP) install -c constraints.txt -e . --group dev
+	$(PIP) install -c constraints.txt --no-deps ciw # a peer; it asks for a newer setuptools than simglucose can bear, and uses none
 	@touch $@
 
 build/.compiled: $(wildcard src/gemel/process/*.py src/gemel/process/kernel/*.py) | .venv/.installed

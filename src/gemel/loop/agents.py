@@ -20,13 +20,15 @@ class Weighed:
     """What an agent chose of what, by which chance: `choice` is the body of a fact `chosen/1`.
 
     Without an intervention nothing is done; that is on record all the same, so that what actions bring can be measured.
-    A proposal that nobody decides on expires after `lasts` ms.
+    A proposal that nobody decides on expires after `lasts` ms. `autonomy` says who decides on this kind of action, where
+    that is less than the agent's own.
     """
 
     choice: Mapping[str, Any]
     intervention: Intervention | None = None
     why: str = ""
     lasts: Time = PROPOSAL_LASTS
+    autonomy: Autonomy | None = None
 
 
 @dataclass(frozen=True)

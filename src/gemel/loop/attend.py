@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gemel.bank import Bank, Followed
+from gemel.bank import Bank, Followed, Twin
 from gemel.bank.account import CHOSEN
 from gemel.bank.catalogue import agents as offered
 from gemel.bank.intake import HAPPENED
@@ -241,10 +241,16 @@ class Attendant:
                 weighed, cause = Weighed({}, *advice), ()
             if weighed.intervention is None:
                 continue
-            only = agent.autonomy is Autonomy.RECOMMEND
+            level = agent.autonomy if weighed.autonomy is None else min(agent.autonomy, weighed.autonomy)
+            only = level is Autonomy.RECOMMEND
             proposal = seen.propose(weighed.intervention, weighed.why, cause, weighed.lasts, advice=only)
-            if agent.autonomy is Autonomy.ACT and proposal.status == "open":
+            if level is Autonomy.ACT and proposal.status == "open" and self._may(seen, weighed):
                 seen.decide(proposal.seq, approve=True, note=f"{agent.name} acts within its grant")
+
+    def _may(self, seen: Twin, weighed: Weighed) -> bool:
+        """Return whether to try: where the kind of action decides, and the grant does not allow it, somebody else may."""
+        doses = weighed.intervention.doses if weighed.intervention else ()
+        return weighed.autonomy is None or all(seen.may("act", one.lever, float(one.amount)) for one in doses)
 
     def _chosen(self, twin: str, agent: Agent, weighed: Weighed, now: Time) -> tuple[int, ...]:
         """Put on record what an agent chose of what, and return what a proposal of it rests on."""

@@ -30,4 +30,5 @@ TYPES: tuple[TwinType, ...] = ()
 """Types of services are made from data: `gemel discover` makes one from a log."""
 
 MAKERS = {"service": make}
-AGENTS = {"service": (Agent("planner", think, Autonomy.APPROVE, "service"),)}
+AGENTS = {"service": (Agent("planner", think, Autonomy.ACT, "service"),)}
+"""The planner acts by itself only where the kind of action allows it (`actions.KINDS`) and its grant does."""

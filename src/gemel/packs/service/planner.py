@@ -90,9 +90,9 @@ def plan(
     body = choice.body() | {"situation": dict(situation.state), "expected": [one.body() for one in ranked[:5]]}
     if choice.action == NOTHING:
         return (Weighed(body),)
-    return (
-        Weighed(body, intervention(free[choice.action], view, held_of(situation)), why(free[choice.action], usual)),
-    )
+    taken = free[choice.action]
+    level = min((rules or Rules()).of(action.kind) for action in taken.actions)
+    return (Weighed(body, intervention(taken, view, held_of(situation)), why(taken, usual), autonomy=level),)
 
 
 def view_of(situation: Situation, promised: Promised | None) -> View | None:
@@ -123,7 +123,7 @@ def maintained(action: Action, reason: str, now: Time) -> Weighed:
     option = {"title": title, "chance": 1.0}
     body = {"chosen": title, "propensity": 1.0, "options": [option], "held_out": False}
     doses = tuple(Dose(f"{one.kind}.{one.target}", float(one.value), one.at) for one in controls([action], action.at))
-    return Weighed(body, Intervention(title, doses), reason, max(action.at - now, SLOT))
+    return Weighed(body, Intervention(title, doses), reason, max(action.at - now, SLOT), Rules().of(action.kind))
 
 
 def held_of(situation: Situation) -> tuple[Extra, ...]:
