@@ -368,7 +368,7 @@ def test_a_roster_covers_what_erlang_asks_for() -> None:
 
 
 def test_a_service_that_could_be_better_is_told_so(run: Run, shop: Path) -> None:
-    """Nobody needs more than to talk: that costs no more and lets fewer down, so the shop as it is is beaten, with its figures."""
+    """Nobody needs more than to talk: that costs no more and lets fewer down, so the shop as it is is beaten."""
     done = run("design", shop, "--route", "next>end=1", "--cost", "*=0", "--days", 1, "--draws", 4, "--rounds", 1)
     assert (
         done.code == 0 and "beaten: the service as it is, paid hours a day" in done.out and "next>end 100%" in done.out
