@@ -98,7 +98,7 @@ def test_the_frontier_is_the_one_that_brute_force_finds(run: Run, shop: Path) ->
     assert done.code == 0, done.err
     tried = {one["design"]: one for one in done.body["tried"]}
     assert len(tried) == 6 and done.body["now"] == "clerks 3, machines 1 (as it is)"
-    assert done.body["aims"] == ["money a day", "let down in 100", "mean wait in min"]
+    assert done.body["aims"] == ["money a day", "let-downs per 100", "mean wait in min"]
     trial, means = Trial(office(), MONDAY, 2), {}
     keys = [int(key) for key in np.random.default_rng([0, 0]).integers(0, 2**31, 8)]
     for one in crossed(office(), [staff(office(), "clerks", (2, 3, 4)), staff(office(), "machines", (1, 2))]):

@@ -384,10 +384,10 @@ def _table(found: Frontier) -> list[str]:
 
     heads = "".join(f"{aim:>26}" for aim in found.aims)
     rows = [
-        "".join(f"{said(one, k):>26}" for k in range(len(found.aims))) + f"  {one.design.name}"
+        "".join(f"{said(one, k):>26}" for k in range(len(found.aims))) + f"{one.efficient:>8.0%}  {one.design.name}"
         for one in found.efficient
     ]
-    return [f"{heads}  design", *rows]
+    return [f"{heads}  surely  design", *rows]
 
 
 def _now(found: Frontier, now: str | None) -> list[str]:

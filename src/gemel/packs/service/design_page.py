@@ -184,8 +184,8 @@ def _limits() -> str:
     points = (
         "All designs meet the same arrivals and the same luck, so that differences are due to the design; what is surely beaten"
         " is dropped early, and the rest is tried on more draws.",
-        "Let down is who waits longer than promised, gives up where nothing was promised, stays longer than the whole visit was"
-        " promised to take, or comes while it is closed. Each broken promise counts.",
+        "A customer is let down by each wait longer than promised, by giving up where nothing was promised, by a visit longer"
+        " than promised as a whole, and by coming while it is closed; so one may be let down more than once.",
         "The wait is that of everybody who comes, those who give up and those who still wait at the end included.",
         "Simulated from an empty service. Customers come as they did: that better service brings more of them is not foreseen.",
         "A design that does well here is a proposal: try it on a part of the service before all of it is changed.",

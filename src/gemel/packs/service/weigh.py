@@ -23,7 +23,7 @@ SEARCHED = "searched/1"
 """A search over designs on record: aims, what was tried with intervals (as `experiment.search.Frontier`), rosters."""
 
 MONEY, HOURS = "money a day", "paid hours a day"
-LET_DOWN, WAIT = "let down in 100", "mean wait in min"
+LET_DOWN, WAIT = "let-downs per 100", "mean wait in min"
 
 Tell = Callable[[str, int, int], None]
 """Hears what goes on: what, how much is done, of how much."""
@@ -81,8 +81,8 @@ def _free(network: Network) -> bool:
 def weighed(trial: Trial, network: Network, keys: Sequence[int]) -> np.ndarray:
     """Return the aims of one design (draw, 3), by simulation from empty; equal keys, equal draws.
 
-    Where no hour has a price, each hour of each unit counts one. Let down is who waits longer than promised at a station, gives
-    up where nothing was promised, stays longer than the whole visit was promised to take, or comes while it is closed.
+    Where no hour has a price, each hour of each unit counts one. A customer is let down by each wait longer than promised, by
+    giving up where nothing was promised, by a visit longer than promised as a whole, and by coming while it is closed.
     """
     scales = {name: values[np.asarray(keys) % len(values)] for name, values in (trial.scales or {}).items()}
     keep = ("cases",) if network.promise is not None else ()
