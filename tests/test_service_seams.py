@@ -336,7 +336,7 @@ def test_events_that_have_had_their_time_go_and_the_present_stays(store: str) ->
 
 def test_what_is_learned_of_a_service_looks_back_only(store: str) -> None:
     """From gauges, which are no cycles themselves, and though some beliefs hold levers that others do not."""
-    with shop(store, [*events(45), *crowd(6, START + 95 * MINUTE)], service_type(network(), members=8)) as bank:
+    with shop(store, [*events(45), *crowd(6, START + 96 * MINUTE)], service_type(network(), members=8)) as bank:
         clock, shown = bank.now, Gauges(bank)
         for step in range(1, 30):
             clock.now = START + step * 5 * MINUTE  # type: ignore[attr-defined]  # a clock of the test
