@@ -325,7 +325,7 @@ def _answer(
         "twin": None if asked.view is None else asked.view.id,
         **body,
         "recorded": seq,
-        "page": None if output is None else str(output),
+        "written": None if output is None else str(output),
     }
     say(as_json, told, lambda: _summary(trial, found, now, rosters, notes, seq, output))
 
