@@ -114,6 +114,17 @@ def test_a_customer_sees_her_own_case_and_nobody_elses(clinic: Clinic) -> None:
         assert [one["id"] for one in door.get("/api/twins").json()] == ["clinic"]
 
 
+def test_events_of_cases_are_told_as_cloud_events_to_who_may_read_them(clinic: Clinic) -> None:
+    """The feed tells what happened to those who may read events; a customer with one case gets no names of staff by it."""
+
+    def kinds(actor: str) -> set[str]:
+        with clinic.door(actor) as door:
+            return {event["type"] for event in door.get("/api/events?twin=clinic&limit=50").json()}
+
+    assert "gemel.happened.v1" in kinds("ann")
+    assert "gemel.happened.v1" not in kinds("cleo")
+
+
 def test_a_stranger_is_told_nothing(clinic: Clinic) -> None:
     """To who was granted nothing the clinic does not exist, and nobody at all must log in."""
     for path in ("", "/day", "/cases", f"/cases/{clinic.inside()[0]}", "/proposals", "/frontier"):

@@ -10,7 +10,7 @@ from gemel.server.asker import Asker
 
 OUT = (
     "observed/1", "acted/1", "retracted/1", "forecast/1", "outcome/1", "alert/1", "proposed/1", "decided/1", "sent/1",
-    "delivered/1", "failed/1",
+    "delivered/1", "failed/1", "happened/1", "chosen/1",
 )  # fmt: skip
 """Kinds that tell what happens to a twin, not who looked at it or may."""
 
