@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from gemel.errors import BadInput, unknown
 
@@ -96,6 +95,8 @@ def table_of(seconds: Sequence[float], points: int = 129) -> Duration:
 
 @lru_cache(maxsize=4096)
 def _scipy(kind: str, mean: float, cv: float) -> Any:
+    from scipy import stats  # a second to load, and only this asks for it
+
     if kind == "exponential":
         return stats.expon(scale=mean)
     if kind == "uniform":
@@ -110,6 +111,7 @@ def _scipy(kind: str, mean: float, cv: float) -> Any:
 
 
 def _weibull(mean: float, cv: float) -> Any:
+    from scipy import stats
     from scipy.optimize import brentq
     from scipy.special import gammaln
 
