@@ -236,7 +236,10 @@ class Attendant:
         seen = self.bank.find(twin, by=agent.actor, purpose=agent.purpose)
         for advice in agent.advise(seen.situation(now)):
             if isinstance(advice, Weighed):
-                weighed, cause = advice, self._chosen(twin, agent, advice, now)
+                chosen = self._chosen(twin, agent, advice, now)
+                if chosen is None:
+                    continue
+                weighed, cause = advice, chosen
             else:
                 weighed, cause = Weighed({}, *advice), ()
             if weighed.intervention is None:
@@ -252,11 +255,15 @@ class Attendant:
         doses = weighed.intervention.doses if weighed.intervention else ()
         return weighed.autonomy is None or all(seen.may("act", one.lever, float(one.amount)) for one in doses)
 
-    def _chosen(self, twin: str, agent: Agent, weighed: Weighed, now: Time) -> tuple[int, ...]:
-        """Put on record what an agent chose of what, and return what a proposal of it rests on."""
-        evidence = self.bank.evidence(twin)
-        draft = Draft(twin, CHOSEN, weighed.choice, now, agent.actor, evidence)
-        return tuple(fact.seq for fact in self.bank.append([draft]).facts) + evidence
+    def _chosen(self, twin: str, agent: Agent, weighed: Weighed, now: Time) -> tuple[int, ...] | None:
+        """Put on record what an agent chose of what, and return what a proposal of it rests on; None if it chose already.
+
+        A choice that names the `key` by which chance decided is made once: a turn later the same chance says nothing new.
+        """
+        evidence, key = self.bank.evidence(twin), weighed.choice.get("key")
+        once = None if key is None else f"chosen|{agent.actor}|{key}"
+        told = self.bank.append([Draft(twin, CHOSEN, weighed.choice, now, agent.actor, evidence, key=once)]).facts
+        return (told[0].seq, *evidence) if told else None
 
     def _resting(self, twin: str, agent: Agent, now: Time) -> bool:
         """Return whether a proposal of this agent still waits, or one came to nothing a short while ago."""

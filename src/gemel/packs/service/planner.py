@@ -77,11 +77,16 @@ def plan(
     due = [maintained(action, reason, situation.now) for action, reason in own.due(situation)]
     if due:
         return due
+    if any(situation.now - SLOT < dose.at <= situation.now for dose in situation.doses):
+        return ()  # what was just done must show first
     view = replace(view, promised=promised or own.promised or view.promised)
     usual = fork(view)
     if usual.breaches.sum(1).mean() < AT_RISK:
         return ()
-    ranked = advise(view, (means or own.means or usual_means)(view.network, usual, situation), worth=WORTH, usual=usual)
+    standing = {(kind, target) for kind, target, *_ in held_of(situation) if _turned(kind, target, situation)}
+    options = (means or own.means or usual_means)(view.network, usual, situation)
+    fresh = [acts for acts in options if not any((c.kind, c.target) in standing for c in controls(acts, view.now))]
+    ranked = advise(view, fresh, worth=WORTH, usual=usual)
     free = {one.title: one for one in ranked if one.score > 0 and unfair(one, rules or Rules()) is None}
     if not free:
         return ()
@@ -115,6 +120,13 @@ def _standing(told: Sequence[Control], now: Time) -> tuple[Extra, ...]:
     return tuple(
         (one.kind, one.target, now, now + HORIZON, float(np.mean(one.value)) - REST.get(one.kind, 0.0)) for one in told
     )
+
+
+def _turned(kind: str, target: str, situation: Situation) -> bool:
+    """Return whether a lever does not rest: what it does is being done already."""
+    trial = situation.trial
+    value = held(trial.belief).get(f"{kind}.{target}", 0.0) if trial is not None else 0.0
+    return value != REST.get(kind, 0.0)
 
 
 def maintained(action: Action, reason: str, now: Time) -> Weighed:
