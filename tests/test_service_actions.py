@@ -189,3 +189,24 @@ def test_who_moves_is_not_beyond_the_rota(people: int, minutes: int) -> None:
     assert extra_hours([Dose("staff.a", people, NOW), Dose("staff.a", 0, end)], until) == pytest.approx(
         people * minutes / 60
     )
+
+
+def test_a_scanner_that_is_down_is_met_with_a_technician_moved_appointments_and_word_of_it() -> None:
+    """Once in four hours, and each action turns a lever that the hospital's twin has."""
+    from gemel.dynamics import Dose, Reading
+    from gemel.facts import HOUR
+    from gemel.intervention import Situation
+    from gemel.packs.service.hospital import help_now
+    from gemel.packs.service.hospital.network import network
+    from gemel.packs.service.kind import service_type
+    from gemel.packs.service.planner import maintained
+
+    noon = 1_767_614_400_000
+    down = {name: [Reading(name, value, noon)] for name, value in (("up.scanner-0", 0.0), ("up.scanner-1", 1.0))}
+    found = help_now(Situation("hospital", noon, down, [], {}, {}))
+    assert [action.kind for action, _ in found] == ["add", "reschedule", "tell"]
+    levers = service_type(network()).levers
+    told = [maintained(action, reason, noon).intervention for action, reason in found]
+    assert all(dose.lever in levers for one in told if one for dose in one.doses)
+    again = Situation("hospital", noon, down, [Dose("arrivals.outpatient", 0.5, noon - HOUR)], {}, {})
+    assert help_now(again) == []

@@ -57,9 +57,9 @@ def known(network: Network) -> Known:
 
         return Known(lambda network, usual, situation: means.candidates(usual, situation.now, ()), promised)
     if network.name == "patient flow":
-        from gemel.packs.service.hospital import due, promised
+        from gemel.packs.service.hospital import due, help_now, promised
 
-        return Known(promised=promised, due=due)
+        return Known(promised=promised, due=lambda situation: [*help_now(situation), *due(situation)])
     return Known()
 
 

@@ -58,6 +58,17 @@ def due(situation: Situation) -> list[tuple[Action, str]]:
     return [(action, reason) for action in foreseen(gauges, situation.now, {})]
 
 
+def help_now(situation: Situation) -> list[tuple[Action, str]]:
+    """Return what helps at once where a scanner is down, once in four hours: a technician, appointments moved, word of it."""
+    gauges = {name: found[-1].value for name, found in situation.readings.items() if found}
+    known = any(name.startswith("up.") for name in gauges)
+    if not known or any(
+        dose.lever == "arrivals.outpatient" and dose.at > situation.now - 4 * HOUR for dose in situation.doses
+    ):
+        return []
+    return [(action, "a scanner is down") for action in failed(gauges, situation.now, ())]
+
+
 def failed(gauges: Mapping[str, float], now: Time, done: Sequence[Action]) -> list[Action]:
     """Return help where a scanner is down by day: a technician, half of the next appointments a day later, and word of it."""
     if all(gauges[name] for name in gauges if name.startswith("up.")) or not 7 * HOUR <= now % DAY < 18 * HOUR:
