@@ -287,3 +287,16 @@ def test_a_message_cannot_bear_another_id_than_its_key() -> None:
         payload_of({"id": "a"}, "b")
     with pytest.raises(BadInput, match="is not JSON"):
         payload_of({"value": float("nan")}, "b")
+
+
+def test_an_event_of_a_case_may_come_in_a_cloud_events_envelope() -> None:
+    """The same event, told bare or in an envelope, says the same; the envelope's source and id name it."""
+    said = {"case": "4711", "phase": "started", "activity": "triage", "resource": "desk 2"}
+    bare = item_of(json.dumps({**said, "at": "2026-11-20T08:00:00Z", "id": "7"}).encode(), "ward")
+    envelope = {
+        "specversion": "1.0", "type": "gemel.happened.v1", "source": "/ward", "id": "7", "time": "2026-11-20T08:00:00Z",
+        "data": said,
+    }  # fmt: skip
+    wrapped = item_of(json.dumps(envelope).encode(), "ward")
+    assert (wrapped.event, wrapped.at) == (bare.event, bare.at)
+    assert wrapped.source_id == "/ward 7"

@@ -20,10 +20,11 @@ def item_of(payload: bytes, topic: str) -> Item:
 
     `name` and `unit` are texts, `value` a number, `at` milliseconds since 1970 or ISO 8601 with an offset; `id` (text)
     names the record, `retracted` (true) takes it back. With a `phase` it is an event
-    of a case (`happening`). Other members are ignored. The place of an item is its topic.
+    of a case (`happening`). All of it may stand in a CloudEvents envelope. Other members are ignored. The place of an item
+    is its topic.
     """
     by = Place(topic)
-    content = _object(payload, by)
+    content = _unwrapped(_object(payload, by), by)
     at = content.get("at")
     when = moment(at, by.at("at"), LocalClock(None)) if isinstance(at, str) else _ms(at, by.at("at"))
     named = _text(content, "id", by) if content.get("id") is not None else None
@@ -36,6 +37,16 @@ def item_of(payload: bytes, topic: str) -> Item:
     if not isinstance(retracted, bool):
         raise by.at("retracted").bad("is neither true nor false")
     return Item(_text(content, "name", by), value, _text(content, "unit", by), when, named, by, retracted)
+
+
+def _unwrapped(content: dict[str, Any], by: Place) -> dict[str, Any]:
+    """Return what a CloudEvents envelope (structured mode, 1.0) carries, with its time and identity; others as they are."""
+    if "specversion" not in content:
+        return content
+    data = content.get("data")
+    if not isinstance(data, dict):
+        raise by.at("data").bad("is not a JSON object")
+    return {**data, "at": content.get("time"), "id": f"{_text(content, 'source', by)} {_text(content, 'id', by)}"}
 
 
 def is_command(payload: bytes) -> bool:
