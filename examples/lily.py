@@ -52,6 +52,7 @@ def stage_broker() -> None:
     ready.wait(20)
 
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to Ctrl-C
 stage_files()
 stage_broker()
 
