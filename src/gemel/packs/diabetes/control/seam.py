@@ -21,8 +21,8 @@ SEGMENT_MIN = 30
 class Profile:
     """What a care team has set, one value for each hour of the person's day.
 
-    `basal` U/h, `sensitivity` mg/dL per U, `ratio` g of carbohydrate per U, `target` (low, high) mg/dL; insulin acts for `action_h`
-    hours and most at `peak_min`; `offset` ms is local time minus UTC.
+    `basal` U/h, `sensitivity` mg/dL per U, `ratio` g of carbohydrate per U, `target` (low, high) mg/dL; insulin acts for
+    `action_h` hours and most at `peak_min`; `offset` ms is local time minus UTC.
     """
 
     basal: tuple[float, ...]
@@ -56,8 +56,8 @@ class Foreseen:
 class Moment:
     """All a controller may look at: readings and doses of the last day, oldest first, and the twin's ensemble if it has one.
 
-    `doses` holds boluses (U), basal rates (U/h, each until the next) and announced carbohydrate (g). `raised` is by how much exercise,
-    illness or the like is known to change insulin sensitivity (1 is as usual); `daily` is the insulin of a usual day, U.
+    `doses` holds boluses (U), basal rates (U/h, each until the next) and announced carbohydrate (g). `raised` is by how much
+    exercise, illness or the like is known to change insulin sensitivity (1 is as usual); `daily` is a usual day's insulin in U.
     """
 
     now: Time
