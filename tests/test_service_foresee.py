@@ -1,13 +1,12 @@
 """What is about to happen: never worse than the median by prefix, intervals that hold, nothing known before its time."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.foresight import DATA
+from bench.foresight import network as desk
 from gemel.errors import BadInput
 from gemel.facts import DAY, HOUR, MINUTE
 from gemel.packs.service.foresee.backtest import BASELINE, Forecaster, backtest, train_and_test
@@ -24,22 +23,15 @@ from gemel.process import (
     ANY,
     SERVED,
     WAITING,
-    Arrivals,
-    Calendar,
     Case,
-    Customers,
     Duration,
     Network,
-    Pool,
     Present,
     Station,
-    Task,
     Team,
     Token,
     exponential,
-)  # fmt: skip
-
-DATA = Path(os.environ.get("GEMEL_DATA", Path(__file__).parents[2] / "shared/data")) / "services"
+)
 
 
 def log_of(cases: int = 300, seed: int = 0, telling: float = 1.0) -> Log:
@@ -155,18 +147,11 @@ def test_who_was_in_a_service_is_read_off_its_log() -> None:
 
 
 def queue(promise: float | None = 600.0) -> Network:
-    station = Station("desk", {ANY: exponential(60)}, (Team("clerks"),), promise=promise)
-    return Network(
-        "q",
-        (Customers("c", Arrivals.steady(0), "ask"),),
-        (Task("ask", "desk"),),
-        (station,),
-        (Pool("clerks", Calendar.always(1)),),
-    )
+    return desk(0, 60, 1, promise)
 
 
 def waiting(many: int) -> Present:
-    cases = tuple(Case(f"x{i}", "c", 0) for i in range(many))
+    cases = tuple(Case(f"x{i}", "all", 0) for i in range(many))
     tokens = (Token("x0", "ask", SERVED, 0, 0, 0), *(Token(f"x{i}", "ask", WAITING, 0) for i in range(1, many)))
     return Present(0, cases, tokens)
 
