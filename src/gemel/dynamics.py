@@ -144,6 +144,9 @@ class Event:
 EVENTS = "events"
 """What the gate and the thread call all that is told of cases."""
 
+ALERTS = "alerts"
+"""What the gate calls the alerts of a twin, for those who may see nothing else of it."""
+
 CASE = "case:"
 """How the gate calls what is told of one case: `case:4711`, for the customer whose case it is."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
-from gemel.dynamics import CASE, EVENTS, Dynamics, exact
+from gemel.dynamics import ALERTS, CASE, EVENTS, Dynamics, exact
 from gemel.errors import BadInput, unknown
 from gemel.facts import MINUTE, Time
 from gemel.intervention import Alarm, Form, Guard, Metric
@@ -142,11 +142,11 @@ class TwinType:
         return found
 
     def speaks_of(self, name: str) -> None:
-        """Raise `NotFound` unless *name* is a signal, a lever or, where events are told, `events` or `case:CASE`."""
+        """Raise `NotFound` unless *name* is a signal, a lever, `alerts` or, where events are told, `events` or `case:CASE`."""
         own = [EVENTS, f"{CASE}CASE"] if self.eventful else []
         case = name.startswith(CASE) and name != CASE
-        if name not in {*self.signals, *self.levers} and not (own and (name == EVENTS or case)):
-            raise unknown("signal", name, [*own, *self.signals, *self.levers])
+        if name not in {ALERTS, *self.signals, *self.levers} and not (own and (name == EVENTS or case)):
+            raise unknown("signal", name, [ALERTS, *own, *self.signals, *self.levers])
 
     def accept(self, name: str, value: float, unit: str) -> float:
         """Return *value* in the port's own unit, or raise `BadInput` where it cannot be true."""

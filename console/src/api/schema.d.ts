@@ -38,7 +38,7 @@ export interface components {
         };
         /**
          * AlertView
-         * @description Something a person should know; an inactive one is over.
+         * @description Something a person should know; an inactive one is over; of an active one, who takes care of it.
          */
         AlertView: {
             /** Seq */
@@ -60,6 +60,16 @@ export interface components {
              * @default true
              */
             active: boolean;
+            /**
+             * Acknowledged By
+             * @default
+             */
+            acknowledged_by: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
         };
         /**
          * CaseEvent

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gemel.bank import erasure, proposals, retention, withdrawal
+from gemel.bank import alerting, erasure, proposals, retention, withdrawal
 from gemel.bank.beliefs import Beliefs, Tell, quiet
 from gemel.bank.budget import Budgets
 from gemel.bank.catalogue import installed, versions
@@ -62,6 +62,7 @@ class Bank:
         self._proposed = Tail(thread, proposals.KINDS)
         self._scored = Tail(thread, ("outcome/1",))
         self._alerted = Tail(thread, ("alert/1",))
+        self._told = Tail(thread, alerting.KINDS)
         self.lineages = Lineages(thread, self.created, self.types, versions() if types is None else ())
         self.lineages.defined()
         self.beliefs = Beliefs(thread, self.created, self.lineages, seed)
@@ -276,7 +277,7 @@ class Bank:
         self.beliefs.refold(id)
         self.rights.forget(id)
         self.gate.forget(id)
-        for tail in (self._proposed, self._scored, self._alerted, self._studied):
+        for tail in (self._proposed, self._scored, self._alerted, self._told, self._studied):
             tail.forget(id)
 
     def forget(self, id: str) -> None:
@@ -341,6 +342,10 @@ class Bank:
         """Return the latest fact of each alert by name."""
         latest = {str(fact.body["name"]): fact for fact in self._alerted.of(id)}
         return sorted(latest.values(), key=lambda fact: fact.seq)
+
+    def told(self, id: str) -> alerting.Told:
+        """Return who is to be told of the twin's alerts, who was, and who takes care of which."""
+        return alerting.fold(self._told.of(id))
 
     def evidence(self, id: str) -> tuple[int, ...]:
         """Return the seqs of the last forecast, or else of the last readings: what a proposal rests on."""

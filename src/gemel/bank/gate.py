@@ -10,7 +10,7 @@ from gemel.bank.rights import Book
 from gemel.consent import ALL, Decision, Request, Rights, again, decide, explain
 from gemel.consent.organisation import KINDS as OF_THE_HOUSE
 from gemel.consent.rights import CREATED, KINDS
-from gemel.dynamics import CASE
+from gemel.dynamics import ALERTS, CASE
 from gemel.errors import NotFound, Refused
 from gemel.facts import HOUR, HOUSE, Draft, Fact, Time
 from gemel.thread import Thread
@@ -19,6 +19,9 @@ OF_A_SIGNAL = (
     "observed/1", "acted/1", "happened/1", "retracted/1", "forecast/1", "outcome/1", "summarised/1", "related/1", "unrelated/1"
 )  # fmt: skip
 """Kinds that are about the one signal, lever or relation they name; any other is opened by a right to read all."""
+
+OF_ALERTS = ("alert/1", "notified/1", "acknowledged/1")
+"""Kinds that a right to read alerts opens."""
 
 OF_A_CASE = ("happened/1", "retracted/1")
 """Kinds that may be about one case."""
@@ -209,6 +212,8 @@ class Gate:
 
 def signal_of(fact: Fact) -> str:
     """Return what the gate is asked about before a fact is shown."""
+    if fact.kind in OF_ALERTS:
+        return ALERTS
     own = str(fact.body.get("name") or fact.body.get("signal") or ALL)
     return own if fact.kind in OF_A_SIGNAL else ALL
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gemel.errors import NotFound
-from gemel.facts import HOUR, Fact, iso
+from gemel.facts import HOUR, MINUTE, Fact, iso
 from gemel.intervention import Forecast
 from gemel.twintype import TwinType
 
@@ -117,6 +117,12 @@ def _chosen(fact: Fact, _: TwinType) -> str:
     return f"{by} chose {what} of {len(fact.body['options'])}, which had a chance of {fact.body['propensity']:.0%}"
 
 
+def _alerting(rule: Body, active: bool) -> str:
+    what = "any alert" if list(rule["names"]) == ["*"] else f"alerts called {', '.join(rule['names'])}"
+    after = f" after {rule['after'] // MINUTE} min in which nobody took care of it" if rule["after"] else ""
+    return f"{rule['to']} is {'' if active else 'no longer '}told of {what}, {rule['severity']} or worse{after}"
+
+
 def _searched(fact: Fact, _: TwinType) -> str:
     body = fact.body
     best, aims = sum(bool(one["on_frontier"]) for one in body["tried"]), ", ".join(body["aims"])
@@ -139,6 +145,13 @@ _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "delivered/1": lambda fact, _: f"Delivered to {fact.body['sink']}",
     "failed/1": lambda fact, _: f"Not done: {fact.body['reason']}",
     "outcome/1": _outcome,
+    "alerting/1": lambda fact, _: _alerting(fact.body["rule"], bool(fact.body["active"])),
+    "notified/1": lambda fact, _: (
+        f"{fact.body['to']} was told: {fact.body['text']}{' (over)' if fact.body['over'] else ''}"
+    ),
+    "acknowledged/1": lambda fact, _: (
+        f"{fact.by} takes care of it{': ' if fact.body['note'] else ''}{fact.body['note']}"
+    ),
     "alert/1": lambda fact, _: f"{fact.body['text']}{'' if fact.body['active'] else ' (over)'}",
     "granted/1": _granted,
     "entrusted/1": _entrusted,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.bank import branches, consenting, retype, versions, withdrawal
+from gemel.bank import alerting, branches, consenting, retype, versions, withdrawal
 from gemel.bank.aggregate import Aggregate, aggregate, of_replica
 from gemel.bank.branches import Branch
 from gemel.bank.contrast import Difference
@@ -24,7 +24,7 @@ from gemel.bank.replica import Followed
 from gemel.bank.retype import DAYS, Rehearsal
 from gemel.bank.versions import Version, View
 from gemel.consent import ALL, Grant
-from gemel.dynamics import Reading
+from gemel.dynamics import ALERTS, Reading
 from gemel.errors import BadInput, NotFound, Refused, unknown
 from gemel.facts import HOUR, MINUTE, Draft, Fact, Time, time_of
 from gemel.intervention import Forecast, Intervention, Situation
@@ -139,6 +139,39 @@ class Twin:
     def break_glass(self, reason: str, minutes: float = 60, signals: Sequence[str] = (ALL,)) -> Grant:
         """Open reading in an emergency, for this actor and purpose; the subject is told at once, and it ends by itself."""
         return consenting.break_glass(self, reason, round(minutes * MINUTE), signals)
+
+    # being told
+
+    def alert_to(
+        self, to: str, *, severity: str = "warning", names: Sequence[str] = (ALL,), after: Time | str = 0,
+        hours: str | None = None, quiet: str | None = None, again: Time | str | None = None, purpose: str = "care",
+    ) -> alerting.Rule:  # fmt: skip
+        """Let *to* be told of alerts at least so severe, *after* nobody took care of them so long; `alerting.Rule` says more."""
+        repeated = None if again is None else duration(again)
+        rule = alerting.Rule(to, severity, tuple(names), duration(after), hours, quiet, repeated, purpose)
+        return alerting.alert_to(self, rule)
+
+    def stop_alerting(self, rule_id: str) -> None:
+        """Take a rule of `alert_to` out of force."""
+        alerting.stop(self, rule_id)
+
+    def alert_rules(self) -> tuple[alerting.Rule, ...]:
+        """Return the rules in force: who is told of what."""
+        self._require("read", ALERTS)
+        return self.bank.told(self.id).rules
+
+    def alerts(self) -> list[Fact]:
+        """Return the latest fact of each alert by name; whether it is on stands in its body."""
+        self._require("read", ALERTS)
+        return self.bank.alerts(self.id)
+
+    def acknowledge(self, seq: int, note: str = "") -> Fact:
+        """Say that one takes care of an alert: nobody is told of it any more, until it grows worse or comes again."""
+        return alerting.acknowledge(self, seq, note)
+
+    def notices(self) -> list[alerting.Notice]:
+        """Return what one was told of this twin's alerts, newest first."""
+        return alerting.notices(self)
 
     # seeing
 

@@ -10,7 +10,9 @@ import typer
 
 from gemel.cli import (
     aggregates,
+    alerting,
     assessing,
+    auditing,
     bundles,
     codesigning,
     cohorts,
@@ -45,9 +47,10 @@ PANELS = {
     "Records and forecasts": (data, seeing, aggregates, trying, remembering),
     "Versions": (versions,),
     "Consent": (consenting, policies),
+    "Alerts": (alerting,),
     "The subject's side": (subject, erasing),
     "Many twins": (searching, cohorts),
-    "Services": (assessing, discovering, designing, codesigning, journeying),
+    "Services": (assessing, discovering, designing, codesigning, journeying, auditing),
     "Proof, exchange and keeping": (proofs, bundles, keeping, threads),
     "Server": (serving, tokens),
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gemel.bank import Bank, Followed, Twin
+from gemel.bank import Bank, Followed, Twin, alerting
 from gemel.bank.account import CHOSEN
 from gemel.bank.catalogue import agents as offered
 from gemel.bank.intake import HAPPENED
@@ -89,6 +89,7 @@ class Attendant:
             changed |= self._sense(twin, pace, now)
             self._advise(twin, now)
             self._judge(twin, pace, now)
+        changed |= self._notify(twin, now)
         return bool(fresh) or changed
 
     def _gauged(self, twin: str, now: Time) -> list[Draft]:
@@ -208,6 +209,17 @@ class Attendant:
             self._say_alert(twin, name, pace.alerts[name], False)
             del pace.alerts[name]
             return True
+
+    def _notify(self, twin: str, now: Time) -> bool:
+        """Tell those whom the rules name of what is the matter, and of what is over."""
+        told = self.bank.told(twin)
+        if not told.rules and not told.notices:
+            return False
+        seen = self.bank.as_writer(twin, "loop:alarms", "monitoring")
+        said = alerting.drafts(seen, told, self.bank.alerts(twin), now, "loop:alarms")
+        if said:
+            self.bank.append(said)
+        return bool(said)
 
     def _say_alert(self, twin: str, name: str, told: Told, active: bool) -> None:
         body = {"name": name, "severity": told[0], "text": told[1], "active": active}

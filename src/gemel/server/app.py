@@ -20,6 +20,7 @@ from gemel.bank import Bank
 from gemel.errors import NotFound
 from gemel.loop import Loop
 from gemel.server import (
+    alerting,
     cohorts,
     deciding,
     document,
@@ -114,7 +115,20 @@ def create_app(bank: Bank, loop: Loop, access: Access, *, speed: float = 1.0, co
     app.add_middleware(Counted, figures=desk.figures)
     app.add_middleware(Traced, tracer=desk.tracer)
     errors.install(app)
-    for noun in (looking, deciding, remembering, service, feeding, events, login, tokens, search, cohorts, live):
+    for noun in (
+        looking,
+        deciding,
+        alerting,
+        remembering,
+        service,
+        feeding,
+        events,
+        login,
+        tokens,
+        search,
+        cohorts,
+        live,
+    ):
         app.include_router(noun.routes)
     _figures(app, desk)
     document.install(app)

@@ -169,14 +169,19 @@ class Proposal(Model):
     expires_at: Instant | None = None
 
 
+Severity = Literal["info", "warning", "urgent"]
+
+
 class AlertView(Model):
-    """Something a person should know; an inactive one is over."""
+    """Something a person should know; an inactive one is over; of an active one, who takes care of it."""
 
     seq: int
     at: Instant
-    severity: Literal["info", "warning", "urgent"]
+    severity: Severity
     text: str
     active: bool = True
+    acknowledged_by: str = ""
+    note: str = ""
 
 
 class Score(Model):

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gemel.bank import Proposal, Twin
+from gemel.bank.alerting import Told
+from gemel.dynamics import ALERTS
 from gemel.errors import NotFound
 from gemel.facts import DAY, HOUR, MINUTE, Fact, Time
 from gemel.intervention import Forecast
@@ -30,8 +32,10 @@ OLD: Time = 30 * MINUTE
 
 def view(seen: Twin, hours: float, speed: float, loop: Loop, forks: Forks) -> s.View:
     """Return what *seen* shows of the last *hours* and what is ahead."""
-    twin_type, primary = seen.type, primary_of(seen)
-    now, live = moment(seen, loop)
+    twin_type, (now, live) = seen.type, moment(seen, loop)
+    if _sees_alerts_only(seen):
+        return _alerts_only(seen, now, speed if live else 0.0)
+    primary = primary_of(seen)
     since = now - round(hours * HOUR)
     fallback = loop.fallback(seen.id)
     known = seen.bank.replica(seen.id).start is not None
@@ -49,9 +53,22 @@ def view(seen: Twin, hours: float, speed: float, loop: Loop, forks: Forks) -> s.
         forecast=forecast_view(seen, primary, now, live) if known and fallback is None else None,
         forks=fork_views(seen, primary, asked, now),
         proposals=[proposal_view(p, twin_type) for p in shown_proposals(seen)] if may_all else [],
-        alerts=[alert_view(fact) for fact in seen.bank.alerts(seen.id)] if may_all else [],
+        alerts=alert_views(seen),
         scores=scores(seen, primary, told), past_forecasts=past_forecasts(told, since),
         fallback=fallback if may_all or fallback is None else FALLEN_BACK,
+    )  # fmt: skip
+
+
+def _sees_alerts_only(seen: Twin) -> bool:
+    return seen.may("read", ALERTS) and not any(seen.may("read", name) for name in seen.type.signals)
+
+
+def _alerts_only(seen: Twin, now: Time, speed: float) -> s.View:
+    """Return the view of one who may see the twin's alerts and nothing else, such as a school nurse."""
+    return s.View(
+        twin=seen.id, label=label(seen.id), type=seen.type.name, eventful=seen.type.eventful, now=now, speed=speed,
+        signals={}, levers={}, metrics={}, readings={}, actions={}, forecast=None, forks=[], proposals=[],
+        alerts=alert_views(seen), scores=[], past_forecasts=[], fallback=None,
     )  # fmt: skip
 
 
@@ -61,13 +78,13 @@ def _drawn(twin_type: TwinType, primary: str) -> list[str]:
 
 
 def summary(seen: Twin, loop: Loop) -> s.TwinSummary:
-    """Return the twin in one line; of a service also to a customer who may see nothing but her own journey."""
+    """Return the twin in one line; also to one who may see nothing but alerts, or her own journey through a service."""
     now, _ = moment(seen, loop)
-    guest = seen.type.eventful and not any(seen.may("read", name) for name in seen.type.signals)
+    guest = not any(seen.may("read", name) for name in seen.type.signals)
     last = [] if guest else readings(seen, primary_of(seen), now - DAY, now)
     may_all = seen.may("read", "*")
     waiting = sum(p.status == "open" for p in seen.proposals()) if may_all else 0
-    active = sum(bool(fact.body["active"]) for fact in seen.bank.alerts(seen.id)) if may_all else 0
+    active = sum(alert.active for alert in alert_views(seen))
     return s.TwinSummary(
         id=seen.id, type=seen.type.name, label=label(seen.id), now=now, latest=last[-1] if last else None,
         open_proposals=waiting, alerts=active,
@@ -172,16 +189,20 @@ def proposal_view(proposal: Proposal, twin_type: TwinType, whole: bool = True) -
     )  # fmt: skip
 
 
-def alert_view(fact: Fact) -> s.AlertView:
-    """Return an alert as it stands."""
-    body = fact.body
+def alert_views(seen: Twin) -> list[s.AlertView]:
+    """Return the alerts as they stand, to those who may read them."""
+    if not seen.may("read", ALERTS):
+        return []
+    told = seen.bank.told(seen.id)
+    return [_alert_view(fact, told) for fact in seen.bank.alerts(seen.id)]
+
+
+def _alert_view(fact: Fact, told: Told) -> s.AlertView:
+    body, heard = fact.body, told.acknowledged.get(fact.seq)
     return s.AlertView(
-        seq=fact.seq,
-        at=fact.true_at,
-        severity=body["severity"],
-        text=_sentence(str(body["text"])),
-        active=body["active"],
-    )
+        seq=fact.seq, at=fact.true_at, severity=body["severity"], text=_sentence(str(body["text"])), active=body["active"],
+        acknowledged_by="" if heard is None else heard.by, note="" if heard is None else str(heard.body["note"]),
+    )  # fmt: skip
 
 
 def _sentence(text: str) -> str:
