@@ -14,7 +14,7 @@ def remember_compilations() -> None:
     """Let JAX keep compiled kernels (GEMEL_CACHE, or the user's cache folder), unless it was told where already."""
     if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]  # made by jax at run time
         return
-    cache = _folder()
+    cache = cache_folder()
     mend(cache)
     settings = {
         "jax_compilation_cache_dir": str(cache),
@@ -25,7 +25,8 @@ def remember_compilations() -> None:
         jax.config.update(name, value)  # type: ignore[no-untyped-call]  # jax leaves it untyped
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
+    """Return where this program may keep what it can make again: GEMEL_CACHE, or gemel in the user's cache folder."""
     named = os.environ.get("GEMEL_CACHE")
     return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "gemel"
 
