@@ -1,7 +1,8 @@
 """Fairness: what forecasts and actions are like for each group of customers, and a guard that none pays for another's speed.
 
 Figures by group come from fairlearn's `MetricFrame` (the extra `fairness`); intervals and gaps are ours: groups are compared
-in pairs with Bonferroni's correction, so that the widest gap of many is not taken for more than chance would make it.
+in pairs with Bonferroni's correction over pairs and measures, so that the widest gap of many is not taken for more than
+chance would make it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +28,7 @@ MEASURES: Mapping[str, tuple[str, str]] = {
     "wait": ("customers wait", "s"),
     "breach": ("promises are broken for", "share"),
     "action_rate": ("something is done for", "share"),
+    "delay": ("help comes after", "s"),
 }
 FEW = 30
 """Of a group with fewer customers than this little can be said, and that is said."""
@@ -48,7 +51,7 @@ def fairlearn() -> Any:
 @dataclass(frozen=True)
 class Cases:
     """What is known of customers (n,), NaN where it is not: forecast and truth (s), whether the interval held, wait (s), whether
-    the promise was broken, whether something was done."""
+    the promise was broken, whether something was done, and after how many s."""
 
     group: Sequence[str] | np.ndarray
     said: np.ndarray | None = None
@@ -57,10 +60,12 @@ class Cases:
     wait: np.ndarray | None = None
     breach: np.ndarray | None = None
     acted: np.ndarray | None = None
+    delay: np.ndarray | None = None
 
     def measures(self) -> dict[str, np.ndarray]:
         """Return for each measure that the columns allow one number per customer (n,)."""
         found = {"coverage": self.covered, "wait": self.wait, "breach": self.breach, "action_rate": self.acted}
+        found["delay"] = self.delay
         if self.said is not None and self.truth is not None:
             off = np.asarray(self.said, float) - np.asarray(self.truth, float)
             found = {"error": np.abs(off), "bias": off, **found}
@@ -111,25 +116,58 @@ def audit(cases: Cases) -> Audit:
     names, size = np.unique(group, return_counts=True)
     if len(names) < 2:
         raise BadInput(f"an audit compares groups, and there is {len(names)}", field="group")
-    gaps = tuple(_gap(name, values, group) for name, values in cases.measures().items())
+    measures = cases.measures()
+    gaps = tuple(_gap(name, values, group, len(measures)) for name, values in measures.items())
     return Audit(gaps, tuple(names[size < FEW].tolist()))
 
 
-def _gap(measure: str, values: np.ndarray, group: np.ndarray) -> Gap:
+def _gap(measure: str, values: np.ndarray, group: np.ndarray, measures: int) -> Gap:
     there = np.isfinite(values)
     values, group = values[there], group[there]
     if len(np.unique(group)) < 2:
         raise BadInput(f"{measure} is known of one group alone", field=measure)
-    frame = _frame(measure, values, group)
-    by_group = {str(name): float(value) for name, value in frame.by_group[measure].items()}
+    by_group = {str(name): float(value) for name, value in _frame(measure, values, group).by_group[measure].items()}
     parts = {name: values[group == name] for name in by_group}
     estimates = {name: _of_group(measure, part) for name, part in parts.items()}
-    high, low = max(by_group, key=lambda name: by_group[name]), min(by_group, key=lambda name: by_group[name])
-    value = float(frame.difference()[measure])
-    reach = _reach(parts[high], parts[low], len(by_group))
-    gap = Estimate("gap", value, value - reach, value + reach, len(values), MEASURES[measure][1])
+    high, low, (least, most) = _widest(parts, by_group, measures, MEASURES[measure][1] == "share")
+    gap = Estimate("gap", by_group[high] - by_group[low], least, most, len(values), MEASURES[measure][1])
     clear = bool(gap.low > 0)
     return Gap(measure, estimates, high, low, gap, clear, _sentence(measure, by_group, high, low, gap, clear))
+
+
+def _widest(
+    parts: Mapping[str, np.ndarray], level: Mapping[str, float], measures: int, shares: bool
+) -> tuple[str, str, tuple[float, float]]:
+    """Return the highest and the lowest group and the interval of their gap.
+
+    Where that says nothing, for one of them is small, the pair whose gap is surest takes their place, if it is clear.
+    """
+    order = sorted(level, key=lambda name: level[name])
+    compared = measures * len(order) * (len(order) - 1) / 2
+    found = {(high, low): _span(parts[high], parts[low], compared, shares) for low, high in combinations(order, 2)}
+    widest = (order[-1], order[0])
+    best = widest if found[widest][0] > 0 else max(found, key=lambda pair: found[pair][0])
+    pair = best if found[best][0] > 0 else widest
+    return *pair, found[pair]
+
+
+def _span(a: np.ndarray, b: np.ndarray, compared: float, shares: bool) -> tuple[float, float]:
+    """Return the interval of the difference of means, one of so many *compared* (Welch, Bonferroni).
+
+    Of shares it is that with a yes and a no more in each group, so that two of two are not taken for all
+    (Agresti & Caffo 2000, 10.1080/00031305.2000.10474560).
+    """
+    if min(len(a), len(b)) < 2:
+        return -np.inf, np.inf
+    if shares:
+        a, b = np.append(a, (0.0, 1.0)), np.append(b, (0.0, 1.0))
+    gap = float(a.mean() - b.mean())
+    parts = np.array([a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)])
+    if parts.sum() == 0:
+        return gap, gap
+    free = parts.sum() ** 2 / (parts**2 / np.array([len(a) - 1, len(b) - 1])).sum()
+    reach = float(student.ppf(1 - (1 - LEVEL) / 2 / compared, free) * np.sqrt(parts.sum()))
+    return (max(gap - reach, -1.0), min(gap + reach, 1.0)) if shares else (gap - reach, gap + reach)
 
 
 def _frame(measure: str, values: np.ndarray, group: np.ndarray) -> Any:
@@ -143,18 +181,6 @@ def _frame(measure: str, values: np.ndarray, group: np.ndarray) -> Any:
 def _of_group(measure: str, part: np.ndarray) -> Estimate:
     unit = MEASURES[measure][1]
     return share(measure, float(part.sum()), len(part)) if unit == "share" else mean(measure, part, unit)
-
-
-def _reach(a: np.ndarray, b: np.ndarray, groups: int) -> float:
-    """Return half the interval of the difference of means, for the widest of all pairs of groups (Welch, Bonferroni)."""
-    if min(len(a), len(b)) < 2:
-        return float("inf")
-    parts = np.array([a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)])
-    if parts.sum() == 0:
-        return 0.0
-    free = parts.sum() ** 2 / (parts**2 / np.array([len(a) - 1, len(b) - 1])).sum()
-    pairs = groups * (groups - 1) / 2
-    return float(student.ppf(1 - (1 - LEVEL) / 2 / pairs, free) * np.sqrt(parts.sum()))
 
 
 def _sentence(measure: str, by_group: Mapping[str, float], high: str, low: str, gap: Estimate, clear: bool) -> str:
