@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import combinations
 from typing import Any, Protocol
 
@@ -183,12 +183,17 @@ def _of_group(measure: str, part: np.ndarray) -> Estimate:
     return share(measure, float(part.sum()), len(part)) if unit == "share" else mean(measure, part, unit)
 
 
+def spoken(value: float, unit: str) -> str:
+    """Return a number as people read it: a share in percent, seconds as such, or in minutes, hours or days if they are many."""
+    if unit == "share":
+        return f"{value:.1%}"
+    size = next((size for size in (86_400, 3600, 60) if abs(value) >= 3 * size and np.isfinite(value)), 1)
+    return f"{value / size:.3g} {({86_400: 'd', 3600: 'h', 60: 'min'}).get(size, unit)}"
+
+
 def _sentence(measure: str, by_group: Mapping[str, float], high: str, low: str, gap: Estimate, clear: bool) -> str:
     what, unit = MEASURES[measure]
-
-    def said(value: float) -> str:
-        return f"{value:.1%}" if unit == "share" else f"{value:.3g} {unit}"
-
+    said = partial(spoken, unit=unit)
     beyond = "beyond what chance makes" if clear else "no more than chance may make"
     of, for_ = ("", f" of {high}") if unit == "share" else (f"{high}: ", "")
     other = f"{said(by_group[low])} of {low}" if for_ else f"{low}: {said(by_group[low])}"

@@ -7,7 +7,7 @@ from html import escape
 from gemel.experiment import paper
 from gemel.facts import Time, iso
 from gemel.packs.service.estimate import Estimate
-from gemel.packs.service.fairness import FEW, MEASURES, Gap
+from gemel.packs.service.fairness import FEW, MEASURES, Gap, spoken
 from gemel.packs.service.treated import Treated
 
 
@@ -34,8 +34,8 @@ def rows(found: Treated) -> list[list[str]]:
 
 
 def figure(one: Estimate, value: float) -> str:
-    """Return a number as people read it: a share in percent, seconds with their unit."""
-    return f"{value:.1%}" if one.unit == "share" else f"{value:.3g} {one.unit}"
+    """Return a number of an estimate as people read it."""
+    return spoken(value, one.unit)
 
 
 def span(one: Estimate) -> str:
