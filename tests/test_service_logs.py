@@ -34,6 +34,7 @@ from gemel.packs.service.logs.repairs import Repairs
 from gemel.packs.service.logs.table import Events, log_of
 from gemel.packs.service.logs.when import moment
 from gemel.packs.service.logs.xes_tags import _date
+from gemel.streams.mqtt_payload import item_of
 
 DATA = Path(os.environ.get("GEMEL_DATA", Path(__file__).parents[1] / "../shared/data")) / "services"
 FILE = "{http://www.xes-standard.org/}"
@@ -393,6 +394,15 @@ SAID = st.dictionaries(TEXT, TEXT | NUMBER, max_size=3)
 def test_an_event_is_the_same_after_its_envelope(event):
     payload = payload_of(event, "//desk", "service-1")
     assert event_of(payload) == event and payload == payload_of(event, "//desk", "service-1")
+
+
+@given(
+    st.builds(Event, TEXT, st.sampled_from(["queued", "started", "left"]), st.integers(2**40, 2**41), TEXT, TEXT, SAID)
+)
+def test_a_twin_that_listens_hears_the_event_that_an_envelope_tells(event):
+    """The one reader of envelopes: what `event_of` understands, the MQTT door does."""
+    item = item_of(payload_of(event, "//floor", "service-1"), "service-1/events")
+    assert item.event == event and str(item.source_id).startswith("//floor ")
 
 
 ENVELOPE = {"specversion": "1.0", "id": "1", "source": "s", "type": "gemel.happened.v1", "time": "2024-01-01T00:00Z"}

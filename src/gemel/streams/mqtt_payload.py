@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 from gemel.errors import BadInput
 from gemel.streams.clock import LocalClock, moment, plausible
 from gemel.streams.contract import Item, Place
+from gemel.streams.envelope import LARGEST, object_of, text_of, unwrapped
 from gemel.streams.happening import happened, tells
 from gemel.streams.reading import number
-
-LARGEST = 65_536
-"""Bytes in a payload; a reading has about a hundred."""
 
 
 def item_of(payload: bytes, topic: str) -> Item:
@@ -20,14 +18,14 @@ def item_of(payload: bytes, topic: str) -> Item:
 
     `name` and `unit` are texts, `value` a number, `at` milliseconds since 1970 or ISO 8601 with an offset; `id` (text)
     names the record, `retracted` (true) takes it back. With a `phase` it is an event
-    of a case (`happening`). All of it may stand in a CloudEvents envelope. Other members are ignored. The place of an item
+    of a case (`happening`). All of it may stand in a CloudEvents `envelope`. Other members are ignored. The place of an item
     is its topic.
     """
     by = Place(topic)
-    content = _unwrapped(_object(payload, by), by)
+    content = unwrapped(object_of(payload, by), by)
     at = content.get("at")
     when = moment(at, by.at("at"), LocalClock(None)) if isinstance(at, str) else _ms(at, by.at("at"))
-    named = _text(content, "id", by) if content.get("id") is not None else None
+    named = text_of(content, "id", by) if content.get("id") is not None else None
     if tells(content):
         return happened(content, when, named, by)
     value = number(content.get("value"), by.at("value"))
@@ -36,17 +34,7 @@ def item_of(payload: bytes, topic: str) -> Item:
     retracted = content.get("retracted", False)
     if not isinstance(retracted, bool):
         raise by.at("retracted").bad("is neither true nor false")
-    return Item(_text(content, "name", by), value, _text(content, "unit", by), when, named, by, retracted)
-
-
-def _unwrapped(content: dict[str, Any], by: Place) -> dict[str, Any]:
-    """Return what a CloudEvents envelope (structured mode, 1.0) carries, with its time and identity; others as they are."""
-    if "specversion" not in content:
-        return content
-    data = content.get("data")
-    if not isinstance(data, dict):
-        raise by.at("data").bad("is not a JSON object")
-    return {**data, "at": content.get("time"), "id": f"{_text(content, 'source', by)} {_text(content, 'id', by)}"}
+    return Item(text_of(content, "name", by), value, text_of(content, "unit", by), when, named, by, retracted)
 
 
 def is_command(payload: bytes) -> bool:
@@ -58,34 +46,11 @@ def is_command(payload: bytes) -> bool:
     return isinstance(content, dict) and "doses" in content and "name" not in content
 
 
-def _object(payload: bytes, by: Place) -> dict[str, Any]:
-    if len(payload) > LARGEST:
-        raise by.bad(f"{len(payload)} bytes are more than {LARGEST}")
-    try:
-        content = json.loads(payload.decode(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise by.bad(f"is not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise by.bad("is not a JSON object")
-    return content
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a number")
-
-
 def _ms(at: object, place: Place) -> int:
     found = number(at, place)
     if found is None:
         raise place.bad("is missing")
     return plausible(found, place)
-
-
-def _text(content: dict[str, Any], name: str, by: Place) -> str:
-    found = content.get(name)
-    if not isinstance(found, str) or not found:
-        raise by.at(name).bad("is missing, or not a text")
-    return found
 
 
 def payload_of(message: Any, key: str) -> bytes:

@@ -25,6 +25,7 @@ from gemel.loop.hindsight import look_back
 from gemel.packs.service.actions import Action
 from gemel.process.network import Network
 from gemel.streams import Item, Place, mqtt, mqtt_sink, told
+from gemel.streams.envelope import payload_of
 
 LEARNS = 14
 """Days of events from which the twin's network is learned."""
@@ -148,7 +149,7 @@ class Floor:
             while not stop.is_set() and not hearing.done():
                 await asyncio.to_thread(self._pass_time)
                 while self._told:
-                    await client.publish(f"{self.kind.twin}/events", payload(self._told[0]), qos=1)
+                    await client.publish(f"{self.kind.twin}/events", self._payload(self._told[0]), qos=1)
                     self._told.popleft()
                 for name, value, unit, at, id_ in [*self._shown(self.clock()), *self._due(self.clock())]:
                     told_of = {"name": name, "value": value, "unit": unit, "at": at, "id": id_}
@@ -157,6 +158,9 @@ class Floor:
         finally:
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
+
+    def _payload(self, event: Event) -> bytes:
+        return payload_of(event, source=f"//floor/{self.kind.twin}", subject=self.kind.twin)
 
     def _pass_time(self) -> None:
         assert self._house is not None
@@ -205,15 +209,6 @@ class Floor:
     async def _hear(self, client: Client) -> None:
         async for message in client.messages:
             self._orders.append(bytes(message.payload))
-
-
-def payload(event: Event) -> bytes:
-    """Return an event as it is told over MQTT."""
-    return json.dumps({
-        "case": event.case, "phase": event.phase, "activity": event.activity, "resource": event.resource,
-        "attributes": dict(event.attributes), "at": event.at,
-        "id": f"{event.case}|{event.phase}|{event.activity}|{event.resource}|{event.at}",
-    }).encode()  # fmt: skip
 
 
 def actions_of(doses: Sequence[Mapping[str, Any]], now: Time) -> list[Action]:
