@@ -147,6 +147,9 @@ EVENTS = "events"
 ALERTS = "alerts"
 """What the gate calls the alerts of a twin, for those who may see nothing else of it."""
 
+PLAN = "plan"
+"""What the gate calls the shared care plan of a twin."""
+
 CASE = "case:"
 """How the gate calls what is told of one case: `case:4711`, for the customer whose case it is."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
-from gemel.dynamics import ALERTS, CASE, EVENTS, Dynamics, exact
+from gemel.dynamics import ALERTS, CASE, EVENTS, PLAN, Dynamics, exact
 from gemel.errors import BadInput, unknown
 from gemel.facts import MINUTE, Time
 from gemel.intervention import Alarm, Form, Guard, Metric
@@ -84,7 +84,8 @@ class TwinType:
 
     `band` is the range in which a signal is well; `exposures` names the levers that give one and the same thing;
     `explains` the variables from which errors of the forecast may be learned; `supposes` the input of the dynamics
-    through which a supposed change of each lever acts, where that is not the lever's own; `retention` says of a signal
+    through which a supposed change of each lever acts, where that is not the lever's own; `settings` is what its shared
+    care plan may set, one number or one for each hour of the day; `retention` says of a signal
     how long it is kept as it came and as statistics (`{"raw": "90d", "5min": "1y", "1d": None}`), unless a holder does.
     A type that was made from data has a `spec`: JSON from which its pack makes it again, under `"maker"` the maker's name.
     """
@@ -97,6 +98,7 @@ class TwinType:
     signals: Mapping[str, Signal]
     levers: Mapping[str, Lever]
     attributes: Mapping[str, Signal] = field(default_factory=dict)
+    settings: Mapping[str, Signal] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     guards: Mapping[str, Guard] = field(default_factory=dict)
     alarms: Mapping[str, Alarm] = field(default_factory=dict)
@@ -142,11 +144,11 @@ class TwinType:
         return found
 
     def speaks_of(self, name: str) -> None:
-        """Raise `NotFound` unless *name* is a signal, a lever, `alerts` or, where events are told, `events` or `case:CASE`."""
+        """Raise `NotFound` unless *name* is a signal, a lever, `alerts`, `plan`, or of a service `events` or `case:CASE`."""
         own = [EVENTS, f"{CASE}CASE"] if self.eventful else []
         case = name.startswith(CASE) and name != CASE
-        if name not in {ALERTS, *self.signals, *self.levers} and not (own and (name == EVENTS or case)):
-            raise unknown("signal", name, [ALERTS, *own, *self.signals, *self.levers])
+        if name not in {ALERTS, PLAN, *self.signals, *self.levers} and not (own and (name == EVENTS or case)):
+            raise unknown("signal", name, [ALERTS, PLAN, *own, *self.signals, *self.levers])
 
     def accept(self, name: str, value: float, unit: str) -> float:
         """Return *value* in the port's own unit, or raise `BadInput` where it cannot be true."""

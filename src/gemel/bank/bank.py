@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gemel.bank import alerting, erasure, proposals, retention, withdrawal
+from gemel.bank import alerting, careplan, erasure, proposals, retention, withdrawal
 from gemel.bank.beliefs import Beliefs, Tell, quiet
 from gemel.bank.budget import Budgets
 from gemel.bank.catalogue import installed, versions
@@ -63,6 +63,7 @@ class Bank:
         self._scored = Tail(thread, ("outcome/1",))
         self._alerted = Tail(thread, ("alert/1",))
         self._told = Tail(thread, alerting.KINDS)
+        self._planned = Tail(thread, careplan.KINDS)
         self.lineages = Lineages(thread, self.created, self.types, versions() if types is None else ())
         self.lineages.defined()
         self.beliefs = Beliefs(thread, self.created, self.lineages, seed)
@@ -277,7 +278,7 @@ class Bank:
         self.beliefs.refold(id)
         self.rights.forget(id)
         self.gate.forget(id)
-        for tail in (self._proposed, self._scored, self._alerted, self._told, self._studied):
+        for tail in (self._proposed, self._scored, self._alerted, self._told, self._planned, self._studied):
             tail.forget(id)
 
     def forget(self, id: str) -> None:
@@ -346,6 +347,10 @@ class Bank:
     def told(self, id: str) -> alerting.Told:
         """Return who is to be told of the twin's alerts, who was, and who takes care of which."""
         return alerting.fold(self._told.of(id))
+
+    def plan(self, id: str) -> careplan.Plan:
+        """Return the twin's shared care plan."""
+        return careplan.fold(self._planned.of(id))
 
     def evidence(self, id: str) -> tuple[int, ...]:
         """Return the seqs of the last forecast, or else of the last readings: what a proposal rests on."""

@@ -15,7 +15,7 @@ from gemel.twintype import TwinType
 
 @cache
 def packs() -> Mapping[str, ModuleType]:
-    """Return the installed packs: modules with `TYPES`, and, where they have them, `AGENTS`, `MAKERS` and `detect`."""
+    """Return the installed packs: modules with `TYPES`, and, where they have them, `AGENTS`, `ROLES`, `MAKERS` and `detect`."""
     return {entry.name: entry.load() for entry in entry_points(group="gemel.packs")}
 
 
@@ -33,6 +33,13 @@ def agents(type_name: str) -> tuple[Any, ...]:
     """Return the agents that packs offer for a twin type, or for all types that its name begins with: `service.`."""
     offers = [item for pack in packs().values() for item in getattr(pack, "AGENTS", {}).items()]
     return tuple(agent for name, group in offers if f"{type_name}.".startswith(f"{name}.") for agent in group)
+
+
+def roles(type_name: str) -> Mapping[str, Any]:
+    """Return the roles of a team around a twin of a type that packs offer, by name."""
+    return {
+        name: role for pack in packs().values() for name, role in getattr(pack, "ROLES", {}).get(type_name, {}).items()
+    }
 
 
 def makers() -> Mapping[str, Callable[[Mapping[str, Any]], TwinType]]:

@@ -10,7 +10,7 @@ from gemel.bank.rights import Book
 from gemel.consent import ALL, Decision, Request, Rights, again, decide, explain
 from gemel.consent.organisation import KINDS as OF_THE_HOUSE
 from gemel.consent.rights import CREATED, KINDS
-from gemel.dynamics import ALERTS, CASE
+from gemel.dynamics import ALERTS, CASE, PLAN
 from gemel.errors import NotFound, Refused
 from gemel.facts import HOUR, HOUSE, Draft, Fact, Time
 from gemel.thread import Thread
@@ -22,6 +22,9 @@ OF_A_SIGNAL = (
 
 OF_ALERTS = ("alert/1", "notified/1", "acknowledged/1")
 """Kinds that a right to read alerts opens."""
+
+OF_THE_PLAN = ("plan_proposed/1", "plan_decided/1", "reviewed/1")
+"""Kinds that a right to read the care plan opens."""
 
 OF_A_CASE = ("happened/1", "retracted/1")
 """Kinds that may be about one case."""
@@ -214,6 +217,8 @@ def signal_of(fact: Fact) -> str:
     """Return what the gate is asked about before a fact is shown."""
     if fact.kind in OF_ALERTS:
         return ALERTS
+    if fact.kind in OF_THE_PLAN:
+        return PLAN
     own = str(fact.body.get("name") or fact.body.get("signal") or ALL)
     return own if fact.kind in OF_A_SIGNAL else ALL
 

@@ -123,6 +123,11 @@ def _alerting(rule: Body, active: bool) -> str:
     return f"{rule['to']} is {'' if active else 'no longer '}told of {what}, {rule['severity']} or worse{after}"
 
 
+def _planned(body: Body) -> str:
+    parts = [*body["settings"], *(f"what is said of {section}" for section in body["notes"])]
+    return ", ".join(parts) + (f", because {body['why']}" if body["why"] else "")
+
+
 def _searched(fact: Fact, _: TwinType) -> str:
     body = fact.body
     best, aims = sum(bool(one["on_frontier"]) for one in body["tried"]), ", ".join(body["aims"])
@@ -146,6 +151,11 @@ _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "failed/1": lambda fact, _: f"Not done: {fact.body['reason']}",
     "outcome/1": _outcome,
     "alerting/1": lambda fact, _: _alerting(fact.body["rule"], bool(fact.body["active"])),
+    "plan_proposed/1": lambda fact, _: f"{fact.by} proposes to change the care plan: {_planned(fact.body)}",
+    "plan_decided/1": lambda fact, _: f"{fact.by} {fact.body['verdict']} change {fact.body['change']} of the care plan",
+    "reviewed/1": lambda fact, _: (
+        f"{fact.by} looked at {iso(fact.body['since'])} to {iso(fact.body['until'])}: {fact.body['text']}"
+    ),
     "notified/1": lambda fact, _: (
         f"{fact.body['to']} was told: {fact.body['text']}{' (over)' if fact.body['over'] else ''}"
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.bank import alerting, branches, consenting, retype, versions, withdrawal
+from gemel.bank import alerting, branches, careplan, consenting, retype, versions, withdrawal
 from gemel.bank.aggregate import Aggregate, aggregate, of_replica
 from gemel.bank.branches import Branch
 from gemel.bank.contrast import Difference
@@ -24,7 +24,7 @@ from gemel.bank.replica import Followed
 from gemel.bank.retype import DAYS, Rehearsal
 from gemel.bank.versions import Version, View
 from gemel.consent import ALL, Grant
-from gemel.dynamics import ALERTS, Reading
+from gemel.dynamics import ALERTS, PLAN, Reading
 from gemel.errors import BadInput, NotFound, Refused, unknown
 from gemel.facts import HOUR, MINUTE, Draft, Fact, Time, time_of
 from gemel.intervention import Forecast, Intervention, Situation
@@ -172,6 +172,27 @@ class Twin:
     def notices(self) -> list[alerting.Notice]:
         """Return what one was told of this twin's alerts, newest first."""
         return alerting.notices(self)
+
+    # the shared care plan
+
+    def plan(self) -> careplan.Plan:
+        """Return what the care team has set and agreed on, and what is proposed."""
+        self._require("read", PLAN)
+        return self.bank.plan(self.id)
+
+    def propose_plan(
+        self, settings: Mapping[str, Any] | None = None, notes: Mapping[str, str] | None = None, why: str = ""
+    ) -> careplan.Change:
+        """Propose a change of the plan: settings in the type's units, one number or 24, and notes by section."""
+        return careplan.propose(self, settings or {}, notes or {}, why)
+
+    def decide_plan(self, seq: int, approve: bool, note: str = "") -> careplan.Change:
+        """Approve or reject a proposed change of the plan; that takes a right to act on `plan`."""
+        return careplan.decide(self, seq, approve, note)
+
+    def review(self, text: str, since: Time | str, until: Time | str) -> careplan.Review:
+        """Put on record what one makes of a stretch of time."""
+        return careplan.review(self, text, time_of(since), time_of(until))
 
     # seeing
 

@@ -33,6 +33,7 @@ from gemel.server import (
     remembering,
     search,
     service,
+    team,
     tokens,
 )
 from gemel.server.asker import Entry
@@ -119,6 +120,7 @@ def create_app(bank: Bank, loop: Loop, access: Access, *, speed: float = 1.0, co
         looking,
         deciding,
         alerting,
+        team,
         remembering,
         service,
         feeding,

@@ -12,8 +12,10 @@ from gemel.packs.diabetes.scenarios import bolus_lead as bolus_lead
 from gemel.packs.diabetes.scenarios import bolus_scale as bolus_scale
 from gemel.packs.diabetes.scenarios import meal as meal
 from gemel.packs.diabetes.streams import detect as detect
+from gemel.packs.diabetes.team import ROLES as TEAM
 
 TYPES = (Person,)
+ROLES = {Person.name: TEAM}
 AGENTS = {Person.name: PERSON_AGENTS}
 COLD_STARTS = (files(__name__).joinpath("cold_start.json"),)
 """What its twins begin with before they have a past of their own; made by `python -m gemel.packs.diabetes.cold_start`."""

@@ -55,6 +55,17 @@ Person = TwinType(
         "basal": Lever("U/h", 0, 15, 0, "Basal", holds=True),
         "carbs": Lever("g", 0, 1000, 0, "Carbohydrate"),
     },
+    settings={
+        "basal": Signal("U/h", 0, 15, label="Basal rate"),
+        "ratio": Signal("g/U", 1, 150, label="Carbohydrate ratio"),
+        "sensitivity": Signal("mg/dL/U", 5, 500, label="Correction factor"),
+        "target_low": Signal("mg/dL", 70, 180, label="Target from"),
+        "target_high": Signal("mg/dL", 70, 250, label="Target to"),
+        "action": Signal("h", 2, 10, label="Insulin acts for"),
+        "weight": Signal("kg", 2, 300, label="Weight"),
+        "bolus_max": Signal("U", 0.05, 50, label="Largest bolus"),
+        "basal_max": Signal("U/h", 0.05, 15, label="Largest basal rate"),
+    },
     metrics={
         name: Metric("glucose", own.unit, own.better, partial(_along, own.function), own.label, own.target)
         for name, own in METRICS.items()

@@ -1,0 +1,88 @@
+"""Team: who is who around a twin, by roles that its pack offers: what each may see and do, and what it is told of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gemel.consent import Grant
+from gemel.errors import BadInput, unknown
+from gemel.facts import Time
+
+if TYPE_CHECKING:
+    from gemel.bank.twin import Twin
+
+
+@dataclass(frozen=True)
+class Role:
+    """What one role is: verbs and what they open, purpose, and the alerts it is told of (terms of a `Rule`).
+
+    `keys` is how the twin's keys are held, if at all; `timed` says that it holds only in hours that are named when it is given.
+    """
+
+    label: str
+    does: str
+    verbs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alerts: tuple[Mapping[str, Any], ...] = ()
+    purpose: str = "care"
+    keys: str | None = None
+    timed: bool = False
+
+
+def join(
+    twin: Twin, roles: Mapping[str, Role], who: str, role: str, hours: str | None = None, until: Time | str | None = None,
+    quiet: str | None = None,
+) -> tuple[Grant, ...]:  # fmt: skip
+    """Take *who* into the team of *twin* in one of *roles*: grants or keys, and the rules of what they are told of.
+
+    *hours* limit all of it, and a timed role must have them; in *quiet* hours they are told only of what is urgent.
+    """
+    if role not in roles:
+        raise unknown("role", role, roles)
+    found = roles[role]
+    if found.timed and hours is None:
+        hint = "such as '08:00-15:00 Europe/Oslo Mon-Fri'"
+        raise BadInput(f"a {found.label.lower()} is there at certain hours, {hint}", field="hours")
+    verbs: dict[str, Any] = dict(found.verbs)
+    grants: tuple[Grant, ...] = ()
+    if found.keys:
+        twin.entrust(who, found.keys, until=until)
+    else:
+        grants = twin.grant(to=who, purpose=found.purpose, hours=hours, until=until, **verbs)
+    for rule in found.alerts:
+        twin.alert_to(who, **rule, hours=hours, quiet=quiet, purpose=found.purpose)
+    return grants
+
+
+def leave(twin: Twin, who: str) -> int:
+    """Take *who* out of the team: every grant, key and rule; return how many grants were taken back."""
+    for rule in [rule for rule in twin.alert_rules() if rule.to == who]:
+        twin.stop_alerting(rule.id)
+    held = [grant for grant in twin.bank.grants(twin.id) if grant.to == who and grant.revoked is None]
+    for grant in held:
+        twin.revoke(grant.id)
+    if who in twin.bank.holders(twin.id):
+        twin.dismiss(who)
+    return len(held)
+
+
+def team(twin: Twin, roles: Mapping[str, Role]) -> dict[str, str]:
+    """Return, for each member of the team, the role whose rights they hold now."""
+    found = {who: _holding(roles) for who in twin.bank.holders(twin.id)}
+    now, grants = twin.bank.now(), twin.bank.grants(twin.id)
+    live = [one for one in grants if one.revoked is None and (one.until is None or now < one.until)]
+    for name, role in roles.items():
+        for who in dict.fromkeys(one.to for one in live):
+            held: dict[str, set[str]] = {}
+            for one in live:
+                if one.to == who and one.purpose == role.purpose:
+                    for verb in one.verbs:
+                        held.setdefault(verb, set()).update(one.signals)
+            if role.verbs and all(held.get(verb, set()) >= set(names) for verb, names in role.verbs.items()):
+                found.setdefault(who, name)
+    return found
+
+
+def _holding(roles: Mapping[str, Role]) -> str:
+    return next((name for name, role in roles.items() if role.keys), "holder")
