@@ -19,6 +19,6 @@ from gemel.streams.csv_table import read_map as read_map
 from gemel.streams.happening import happened as happened
 from gemel.streams.mqtt_live import mqtt as mqtt
 from gemel.streams.mqtt_live import mqtt_sink as mqtt_sink
-from gemel.streams.nightscout_json import nightscout as nightscout
+from gemel.streams.nightscout_any import nightscout as nightscout
 from gemel.streams.report import Gap as Gap
 from gemel.streams.report import Report as Report

@@ -26,7 +26,7 @@ SWITCH = "Profile Switch"
 def temporary(document: Document, clock: tzinfo | None) -> Temporary:
     """Return the temporary rate of a treatment; a duration of zero, a resume or an end cancels the one before."""
     start, place = time_of(document, clock), document.by
-    minutes = _minutes(document)
+    minutes = minutes_of(document)
     if document.event in SUSPENDED:
         rate = 0.0 if document.event == SUSPENDED[0] else None
         return Temporary(start, _end(start, minutes) if rate is not None else start, rate, None, document.id, place)
@@ -46,7 +46,8 @@ def _first_rate(document: Document) -> float | None:
     return amount(document.fields.get("rate"), document.by.at("rate")) if absolute is None else absolute
 
 
-def _minutes(document: Document) -> float | None:
+def minutes_of(document: Document) -> float | None:
+    """Return for how long a treatment holds, in minutes; None where it does not say."""
     exact = amount(document.fields.get("durationInMilliseconds"), document.by.at("durationInMilliseconds"))
     plain = amount(document.fields.get("duration"), document.by.at("duration"))
     return exact / MINUTE if exact is not None else plain
@@ -112,7 +113,7 @@ def _switched(
     plan = _schedule(chosen, start, document.by, clock)
     switched = [replace(plan, rates=tuple(rate * (100 if percent is None else percent) / 100 for rate in plan.rates))]
     held = max((old for old in before if old.start <= start), key=lambda old: old.start, default=None)
-    minutes = _minutes(document)
+    minutes = minutes_of(document)
     return [*switched, replace(held, start=_end(start, minutes))] if minutes and held else switched
 
 

@@ -79,10 +79,11 @@ def documents(path: Path) -> list[Document]:
         content = content.get("result", [content])
     if not isinstance(content, list):
         raise BadInput("holds no list of Nightscout records", file=str(path))
-    return [_document(fields, Place(str(path), row)) for row, fields in enumerate(content, 1)]
+    return [document_of(fields, Place(str(path), row)) for row, fields in enumerate(content, 1)]
 
 
-def _document(fields: object, by: Place) -> Document:
+def document_of(fields: object, by: Place) -> Document:
+    """Return the record that *fields* are."""
     if not isinstance(fields, dict):
         raise by.bad(f"a Nightscout record is an object, not {type(fields).__name__}")
     valid = fields.get("isValid")

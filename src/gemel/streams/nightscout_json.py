@@ -1,4 +1,4 @@
-"""Nightscout exports: glucose, boluses, carbohydrates and the basal rate of one person."""
+"""Nightscout exports and sites: glucose, boluses, carbohydrates and the basal rate of one person."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from datetime import tzinfo
 from pathlib import Path
 
 from gemel.errors import BadInput
+from gemel.facts import MINUTE
 from gemel.streams.basal import timeline
 from gemel.streams.clock import zone
 from gemel.streams.contract import Item, Source
-from gemel.streams.nightscout_basal import SUSPENDED, SWITCH, TEMPORARY, schedules, temporary
+from gemel.streams.nightscout_basal import SUSPENDED, SWITCH, TEMPORARY, minutes_of, schedules, temporary
 from gemel.streams.nightscout_docs import Document, created, documents, files_of, newest, text, time_of
 from gemel.streams.reading import amount
 from gemel.streams.report import Report
+from gemel.streams.spread import spread
 
 _UNITS = {"mg/dl": "mg/dL", "mgdl": "mg/dL", "mmol": "mmol/L", "mmol/l": "mmol/L"}
 
@@ -46,9 +48,18 @@ class _Nightscout:
         if not any(document.kind != "other" for document in found):
             names = ", ".join(str(path) for path in self.paths)
             raise BadInput("holds no Nightscout entries, treatments or profiles", file=names)
-        kept = newest(found, report)
-        items = [*_said(kept, self.zone, report), *_basal(kept, self.zone, report)]
-        yield from sorted(items, key=lambda item: (item.at, item.name))
+        yield from items_of(newest(found, report), self.zone, report)
+
+
+def items_of(kept: Sequence[Document], clock: tzinfo | None, report: Report) -> list[Item]:
+    """Return what records, each in its latest version, say, by time; *clock* is for those that name no zone."""
+    items = [*_said(kept, clock, report), *_basal(kept, clock, report)]
+    return sorted(items, key=lambda item: (item.at, item.name))
+
+
+def usable(document: Document, clock: tzinfo | None) -> None:
+    """Raise `BadInput` saying what is wrong with a record, if anything is."""
+    items_of([document], clock, Report())
 
 
 @dataclass(frozen=True)
@@ -141,12 +152,33 @@ def _treatment(document: Document, clock: tzinfo | None, site: str, report: Repo
     if stick and text(document, "glucoseType") in ("Finger", "Manual"):
         used = True
         yield _item(document, "glucose", stick, _unit(document, site), "glucose", clock)
-    if document.number("splitExt"):
-        report.warn("the extended part of a bolus is not imported")
+    for part in _combo(document, clock, report):
+        used = True
+        yield part
     if document.event in TEMPORARY and not document.valid:
         yield from _withdrawn(document, clock)
     if not used:
         report.warn(f"{document.event[:40] or 'a treatment without a type'}: not used")
+
+
+def _combo(document: Document, clock: tzinfo | None, report: Report) -> Iterator[Item]:
+    """Yield the parts of a combo bolus that `insulin` does not tell: what `splitNow` and `splitExt` say of the whole."""
+    whole, now, later, rate = (
+        amount(document.fields.get(name), document.by.at(name)) or 0.0
+        for name in ("enteredinsulin", "splitNow", "splitExt", "relative")
+    )
+    at_once = amount(document.fields.get("insulin"), document.by.at("insulin")) or 0.0
+    if not later:
+        return
+    if not at_once and whole and now:
+        yield _item(document, "bolus", whole * now / 100, "U", "splitNow", clock)
+    minutes = minutes_of(document)
+    extended = whole * later / 100 or rate * (minutes or 0.0) / 60 or (at_once * later / now if now else 0.0)
+    if not minutes or not extended:
+        report.warn("the extended part of a bolus is not imported: it names no amount or no duration")
+        return
+    report.warn("the extended part of a bolus is imported as a bolus every 5 min")
+    yield from spread(_item(document, "bolus", extended, "U", "splitExt", clock), round(min(minutes, 1e6) * MINUTE))
 
 
 def _withdrawn(document: Document, clock: tzinfo | None) -> Iterator[Item]:

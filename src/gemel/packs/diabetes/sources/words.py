@@ -1,0 +1,48 @@
+"""The signals and levers that sources of this pack speak of, and the words for units and for values off the scale."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gemel.streams.contract import Item, Place
+from gemel.streams.reading import decimal
+from gemel.streams.report import Report
+
+UNITS = {"glucose": "mg/dL", "heart_rate": "bpm", "steps": "step", "bolus": "U", "basal": "U/h", "carbs": "g"}
+"""The signals and levers that these sources speak of, in the unit that each has where none is written."""
+
+GLUCOSE = {"mg/dl": "mg/dL", "mgdl": "mg/dL", "mmol/l": "mmol/L", "mmol": "mmol/L"}
+
+_LOW, _HIGH = ("low", "lo", "<40", "<2.2"), ("high", "hi", ">400", ">22.2")
+
+
+def glucose_unit(text: str) -> str | None:
+    """Return the unit of glucose that a header or unit names, None where it names none."""
+    found = re.search(r"mg/?dl|mmol(/l)?", text, re.IGNORECASE)
+    return GLUCOSE[found[0].lower()] if found else None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Below and above which mg/dL a sensor writes a word in place of a number."""
+
+    low: float
+    high: float
+
+
+DEXCOM, LIBRE = Scale(40, 400), Scale(40, 500)
+"""Dexcom writes Low below 40 and High above 400 mg/dL; Libre LO below 40 and HI above 500 mg/dL."""
+
+
+def glucose(
+    text: str, unit: str, at: int, source_id: str | None, by: Place, delimiter: str, scale: Scale, report: Report
+) -> Item | None:
+    """Return a reading of glucose; one off the scale is told as 1 mg/dL beyond it, and reported."""
+    word = text.strip().lower().replace(" ", "")
+    for words, value in ((_LOW, scale.low - 1), (_HIGH, scale.high + 1)):
+        if word in words:
+            report.warn(f"a reading says {text.strip()[:8]!r}: it is imported as {value:g} mg/dL")
+            return Item("glucose", float(value), "mg/dL", at, source_id, by)
+    value_read = decimal(text, by, delimiter)
+    return None if value_read is None else Item("glucose", value_read, unit, at, source_id, by)
