@@ -215,9 +215,3 @@ def _file(thread: Thread, seq: int, body: Mapping[str, Any]) -> Path | None:
         part.write_text(json.dumps(body, indent=1, ensure_ascii=False), "utf-8")
         part.replace(path)
     return path
-
-
-def erased_at(bank: Bank, id: str) -> Time | None:
-    """Return when a twin was erased, None if it was not."""
-    facts = bank.thread.read(HOUSE, kinds=[ERASED])
-    return next((fact.true_at for fact in facts if fact.body["twin"] == id), None)

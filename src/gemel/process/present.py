@@ -6,10 +6,8 @@ known: the rest of a service that began a while ago, the patience of who has wai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-
-import numpy as np
 
 from gemel.facts import Time
 from gemel.process.network import Network
@@ -91,10 +89,3 @@ class Present:
 def empty(at: Time) -> Present:
     """Return the service with nobody in it."""
     return Present(at)
-
-
-def ragged(presents: Sequence[Present]) -> np.ndarray:
-    """Return presents as an array of objects, one per member."""
-    found = np.empty(len(presents), object)
-    found[:] = presents
-    return found

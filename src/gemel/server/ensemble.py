@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -28,14 +28,6 @@ STEP = 5
 """Every so many minutes a value is shown."""
 
 HELD = 16
-
-
-class Looking(Protocol):
-    """What names a state of a twin."""
-
-    def version(self, twin: str) -> int:
-        """Return the place of the last fact that changed the twin."""
-        ...
 
 
 @dataclass(frozen=True)
