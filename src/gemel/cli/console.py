@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import math
 import os
 import sys
@@ -62,6 +63,27 @@ def opened(store: str, *, create: bool = False, readonly: bool = False) -> Itera
 def seen(bank: Bank, twin: str, actor: str, purpose: str) -> Twin:
     """Return the twin as *actor* may see it."""
     return bank.find(twin, by=actor, purpose=purpose)
+
+
+class _Shown(logging.Handler):
+    """Shows what lower floors say of themselves on the error stream."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told.print(f"gemel: {record.getMessage()}")
+
+
+@contextmanager
+def shown_to_people() -> Iterator[None]:
+    """Let people see what the event engine says, such as that it is being compiled."""
+    log, handler = logging.getLogger("gemel.process"), _Shown(logging.INFO)
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+        log.removeHandler(handler)
 
 
 def signal_of(view: Twin, name: str | None) -> str:

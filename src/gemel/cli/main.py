@@ -36,7 +36,7 @@ from gemel.cli import (
     trying,
     versions,
 )
-from gemel.cli.console import told
+from gemel.cli.console import shown_to_people, told
 from gemel.errors import GemelError, Unavailable
 
 app = typer.Typer(
@@ -77,7 +77,8 @@ ENVIRONMENT = Unavailable.exit_code
 def main() -> None:
     """Run the command line; no traceback reaches a user, unless GEMEL_TRACEBACK asks for it."""
     try:
-        app()
+        with shown_to_people():
+            app()
         sys.stdout.flush()
     except GemelError as error:
         _stop(str(error), error.exit_code)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import event
 
 from gemel.errors import BadInput, unknown
 from gemel.facts import Time
@@ -409,11 +410,31 @@ def compiled() -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "compiling").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            found.compile("int64(int64, int64)")
+            _compile(found)
     except OSError:
         log.warning("%s cannot be written: the engine is compiled anew by each process", folder)
-        found.compile("int64(int64, int64)")
+        _compile(found)
     return found
+
+
+class _Said(event.Listener):
+    """Says once that the engine is being compiled; what is on disk already is not, and nothing is said."""
+
+    def __init__(self) -> None:
+        self.told = False
+
+    def on_start(self, event: Any) -> None:
+        if not self.told:
+            log.info("compiling the event engine, once, about a minute")
+        self.told = True
+
+    def on_end(self, event: Any) -> None:
+        """Nothing is said when it is done."""
+
+
+def _compile(found: Any) -> None:
+    with event.install_listener("numba:compile", _Said()):
+        found.compile("int64(int64, int64)")
 
 
 def sources() -> list[Path]:
