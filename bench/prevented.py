@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ from bench.report import emit
 from gemel.errors import Refused
 from gemel.facts import DAY, HOUR, MINUTE
 from gemel.packs.service.centre.asset import CLOSES, OPENS, START, Centre
-from gemel.packs.service.centre.means import candidates
-from gemel.packs.service.centre.network import CLASSES, network, promised
+from gemel.packs.service.centre.means import MEANS
+from gemel.packs.service.centre.network import CLASSES, network
 from gemel.packs.service.estimate import Estimate, mean
 from gemel.packs.service.follow import learned
 from gemel.packs.service.guards import Rules
@@ -86,18 +86,8 @@ def lived(seed: int, first: int, last: int, *, twin: bool) -> Arm:
         centre.until(end)
         return told(centre, begin, end, None)
     seen = learned(network(whole=False), events, START, START + LEARNS * DAY)
-    pilot = Pilot(
-        seen,
-        promised,
-        candidates,
-        RULES,
-        seed=seed,
-        block=BLOCK,
-        members=MEMBERS,
-        every=EVERY,
-        worth=WORTH,
-        horizon=HORIZON,
-    )
+    means = replace(MEANS, worth=WORTH, looks=tuple(replace(look, horizon=HORIZON) for look in MEANS.looks))
+    pilot = Pilot(seen, means, RULES, seed=seed, block=BLOCK, members=MEMBERS, every=EVERY)
     pilot.watch(centre, begin)
     for now in range(begin, end, pilot.every):
         pilot.watch(centre, now)

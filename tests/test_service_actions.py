@@ -13,14 +13,14 @@ from gemel.dynamics import Dose
 from gemel.errors import BadInput
 from gemel.facts import DAY, HOUR, MINUTE
 from gemel.intervention import Intervention, Situation
-from gemel.packs.service.actions import KINDS, Action, controls, intervention
+from gemel.packs.service.actions import KINDS, Action, controls, doses
 from gemel.packs.service.advise import Proposal, View, advise, fork, proposal, trusted
 from gemel.packs.service.centre.asset import START, Centre
-from gemel.packs.service.centre.means import candidates
+from gemel.packs.service.centre.means import MEANS
 from gemel.packs.service.centre.network import network, promised
-from gemel.packs.service.estimate import mean
+from gemel.packs.service.estimate import mean, normal
 from gemel.packs.service.follow import Follower
-from gemel.packs.service.guards import GUARDS, Rules, decide, extra_hours, refusal
+from gemel.packs.service.guards import GUARDS, Rules, decide, extra_hours, money_of, open_hours, refusal, spent
 from gemel.packs.service.pilot import Pilot
 from gemel.twintype import Autonomy
 
@@ -103,23 +103,36 @@ def test_the_time_told_is_kept_for_most() -> None:
     assert np.mean(usual.soon["phone.sydney"] <= told) >= 0.85 and trusted(usual, "no such") is None
 
 
-def offered(cost: float, usual: float, acted: float, score: float = 5.0, kind: str = "move") -> Proposal:
-    """Return a proposal of that cost and those waits."""
+def offered(
+    cost: float, usual: float, acted: float, score: float = 5.0, kind: str = "move", error: float = 0.0
+) -> Proposal:  # fmt: skip
+    """Return a proposal of that cost and those waits, with the standard error of their difference."""
     target = {"move": "a>b", "add": "a"}[kind]
+    harm = {"c": normal("c", acted - usual, error, 64, "s")}
     return Proposal(
-        (Action(kind, target, 1.0, NOW),), mean("p", np.ones(3)), (1, 1), cost, {"c": (usual, acted)}, {}, score
+        (Action(kind, target, 1.0, NOW),), mean("p", np.ones(3)), (1, 1), cost, {"c": (usual, acted)}, {}, score, harm
     )
 
 
 def test_no_class_pays_for_anothers_speed_beyond_the_bound_nor_the_day_for_the_hour() -> None:
     """31 s against a bound of 30; 1 above the day's money; both just within pass."""
     rules = Rules(money_per_day=100.0, worse_s=30.0)
-    assert "31 s longer" in (refusal(offered(1, 60, 91), rules, (), NOW) or "")
-    assert refusal(offered(1, 60, 90), rules, (), NOW) is None
+    assert "+31 s (up to +31 s" in (refusal(offered(1, 60, 91), rules, 0.0) or "")
+    assert refusal(offered(1, 60, 90), rules, 0.0) is None
     done = [Action("add", "a", 1.0, NOW - HOUR, 3600.0)]
-    assert "48 spent today" in (refusal(offered(53, 0, 0), rules, done, NOW) or "")
-    assert refusal(offered(52, 0, 0), rules, done, NOW) is None
-    assert refusal(offered(53, 0, 0), rules, done, NOW + DAY) is None
+    assert "48 spent today" in (refusal(offered(53, 0, 0), rules, spent(done, NOW)) or "")
+    assert refusal(offered(52, 0, 0), rules, spent(done, NOW)) is None
+    assert refusal(offered(53, 0, 0), rules, spent(done, NOW + DAY)) is None
+
+
+def test_what_may_well_be_unfair_is_refused_with_its_interval_in_the_reason() -> None:
+    """20 s longer, give or take 10: with 95 % confidence no more than 20 + 1.645 × 10, above 30; less sure, it passes."""
+    rules = Rules(worse_s=30.0)
+    reason = refusal(offered(1, 60, 80, error=10.0), rules, 0.0)
+    assert reason is not None and reason.startswith("c would wait +20 s (up to +36 s with 95% confidence) longer")
+    assert refusal(offered(1, 60, 80, error=10.0), Rules(worse_s=30.0, sure=0.8), 0.0) is None
+    found = decide([offered(1, 60, 80, error=10.0)], rules, (), NOW, np.random.default_rng(0))
+    assert found.chosen is None and list(found.refused.values()) == [reason]
 
 
 def test_autonomy_is_by_kind_and_its_least_decides() -> None:
@@ -146,7 +159,7 @@ def test_nothing_done_reaches_into_a_block_that_is_held_out() -> None:
     """Two hours of a centre short of people, hold-outs at every second block on average: every act ends before them."""
     centre = Centre(7, days=1)
     rules = Rules(holdout=0.5, autonomy={"add": Autonomy.ACT})
-    pilot = Pilot(network(whole=False), promised, candidates, rules, members=8, block=HOUR // 2, seed=2)
+    pilot = Pilot(network(whole=False), MEANS, rules, members=8, block=HOUR // 2, seed=2)
     pilot.watch(centre, START + 9 * HOUR)
     for now in range(START + 9 * HOUR, START + 11 * HOUR, 10 * MINUTE):
         pilot.watch(centre, now)
@@ -168,7 +181,7 @@ def test_guards_of_the_loop_refuse_too_many_too_far_and_too_dear() -> None:
     def refused(*doses: Dose) -> list[str]:
         return [why for guard in GUARDS.values() if (why := guard(Intervention("x", doses), situation()))]
 
-    assert refused(*intervention([Action("move", "a>b", 2.0, NOW)], NOW).doses) == []
+    assert refused(*doses([Action("move", "a>b", 2.0, NOW)], NOW)) == []
     assert "is more than 6" in refused(Dose("staff.a", 7.0, NOW), Dose("staff.a", 0.0, NOW + HOUR))[0]
     assert "not within" in refused(Dose("staff.a", 1.0, NOW + 2 * DAY))[0]
     assert "beyond the rota" in refused(Dose("staff.a", 3.0, NOW))[0]
@@ -191,22 +204,22 @@ def test_who_moves_is_not_beyond_the_rota(people: int, minutes: int) -> None:
     )
 
 
-def test_a_scanner_that_is_down_is_met_with_a_technician_moved_appointments_and_word_of_it() -> None:
-    """Once in four hours, and each action turns a lever that the hospital's twin has."""
-    from gemel.dynamics import Dose, Reading
-    from gemel.facts import HOUR
-    from gemel.intervention import Situation
-    from gemel.packs.service.hospital import help_now
-    from gemel.packs.service.hospital.network import network
-    from gemel.packs.service.kind import service_type
-    from gemel.packs.service.planner import maintained
+def test_who_opens_what_was_closed_opens_it_for_so_long_and_no_longer() -> None:
+    """Opened over a closing that lasts: 1 while it holds, 0 again after; a station that is open stays so."""
+    shut = [("open", "desk", NOW, NOW + DAY, -1.0)]
+    opening = Action("open", "desk", 1.0, NOW, 3600.0, lead=600.0)
+    assert [(d.at - NOW, d.amount) for d in doses([opening], NOW, shut)][:3] == [
+        (0, 0.0), (10 * MINUTE, 1.0), (70 * MINUTE, 0.0)
+    ]  # fmt: skip
+    assert {c.value for c in controls([opening], NOW)} == {1.0}
+    assert [c.value for c in controls([Action("open", "desk", 0.0, NOW, 3600.0)], NOW)] == [0.0, 1.0]
 
-    noon = 1_767_614_400_000
-    down = {name: [Reading(name, value, noon)] for name, value in (("up.scanner-0", 0.0), ("up.scanner-1", 1.0))}
-    found = help_now(Situation("hospital", noon, down, [], {}, {}))
-    assert [action.kind for action, _ in found] == ["add", "reschedule", "tell"]
-    levers = service_type(network()).levers
-    told = [maintained(action, reason, noon).intervention for action, reason in found]
-    assert all(dose.lever in levers for one in told if one for dose in one.doses)
-    again = Situation("hospital", noon, down, [Dose("arrivals.outpatient", 0.5, noon - HOUR)], {}, {})
-    assert help_now(again) == []
+
+def test_the_guard_of_money_counts_openings_and_gifts() -> None:
+    """Two hours open at 20, gifts of 45 in all; a station that is closed for a while costs nothing."""
+    opened = [Dose("open.desk", 1.0, NOW), Dose("open.desk", 0.0, NOW + 2 * HOUR)]
+    given = doses([Action("compensate", "c", 15.0, NOW, counts=3, whom=("x", "y", "z"))], NOW)
+    assert open_hours(opened) == 2 and money_of([*opened, *given], NOW + DAY) == pytest.approx(85.0)
+    assert open_hours([Dose("open.desk", 0.0, NOW), Dose("open.desk", 1.0, NOW + HOUR)]) == 0
+    much = Intervention("x", (Dose("compensate.c", 601.0, NOW),))
+    assert "601; 600 are allowed a day" in str(GUARDS["money"](much, situation()))

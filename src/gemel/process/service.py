@@ -14,6 +14,7 @@ from scipy import special
 
 from gemel.dynamics import Array, Belief, Dose, Event, Expected, Info, Plan, Range, Seed, Subject, Trajectory
 from gemel.facts import DAY, HOUR, MINUTE, Time
+from gemel.process.control import LEVERS
 from gemel.process.engine import Control, Run, simulate
 from gemel.process.fold import Fold
 from gemel.process.gauges import gauges_of, names_of
@@ -237,8 +238,12 @@ class Service:
         )  # fmt: skip
 
     def controls(self, belief: Belief, row: int, plan: Plan) -> list[Control]:
-        """Return what the engine is told: levers as they stand, people as they are there, then what *plan* turns."""
-        at, standing = int(belief.at[row]), held(belief, row)
+        """Return what the engine is told: levers as they stand, people as they are there, then what *plan* turns.
+
+        What sets a unit aside does so once. Levers that the engine does not know, such as gifts to customers, change no queue.
+        """
+        at, turned = int(belief.at[row]), held(belief, row)
+        standing = {lever: value for lever, value in turned.items() if not lever.startswith("away.")}
         beyond = {}
         for pool, here in _values(belief, row, HERE).items():
             scheduled = float(self.network.pool(pool).calendar.steps(at, at + 1)[1][0])
@@ -246,7 +251,8 @@ class Service:
         doses = [
             Dose(lever, amount, at) for lever, amount in sorted({**dict.fromkeys(beyond, 0.0), **standing}.items())
         ]
-        return [_control(dose, at, beyond.get(dose.lever, 0.0)) for dose in [*doses, *plan]]
+        known = [dose for dose in [*doses, *plan] if dose.lever.partition(".")[0] in LEVERS]
+        return [_control(dose, at, beyond.get(dose.lever, 0.0)) for dose in known]
 
     def observe(self, belief: Belief) -> Mapping[str, Expected]:
         """Return what each gauge shows now."""

@@ -9,8 +9,7 @@ from typing import Any
 
 from gemel.dynamics import Dose
 from gemel.errors import BadInput, unknown
-from gemel.facts import DAY, SECOND, Time
-from gemel.intervention import Intervention
+from gemel.facts import DAY, SECOND, Time, iso
 from gemel.process.engine import Control
 from gemel.twintype import Autonomy
 
@@ -42,7 +41,11 @@ KINDS: Mapping[str, Kind] = {
     "reschedule": Kind("class", "share moved", "those whose appointment moves", 15.0),
     "compensate": Kind("class", "money for each", "the service", 1.0),
 }
-"""Prices in one unit of money; stand-by time and moves are of the size that agencies ask, and a service sets its own."""
+"""Prices in one unit of money; stand-by time and moves are of the size that agencies ask. `Action.price` and `Action.lead` are a
+service's own."""
+
+EACH = ("reschedule", "compensate")
+"""Kinds whose price is for each customer whom they reach."""
 
 STAYS = 1.15
 """Who is told a wait stays so many times longer: told customers abandon later (Jouini, Akşin & Dallery,
@@ -53,7 +56,8 @@ STAYS = 1.15
 class Action:
     """Something done to a service at `at` for `hold` seconds: see `KINDS` for what target and amount mean.
 
-    `counts` is how many it reaches, where its price is for each of them.
+    `counts` is how many it reaches, where its price is for each of them, and `whom` their cases where they are known. `price` and
+    `lead` take the place of those of its kind.
     """
 
     kind: str
@@ -62,6 +66,9 @@ class Action:
     at: Time
     hold: float = 3600.0
     counts: float = 1.0
+    whom: tuple[str, ...] = ()
+    price: float | None = None
+    lead: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -75,8 +82,8 @@ class Action:
     def cost(self) -> float:
         """Return what it costs in money."""
         kind = KINDS[self.kind]
-        per = self.counts if self.kind in ("reschedule", "compensate") else 1.0
-        return kind.price * self.amount * per * (self.hold / 3600.0 if kind.hourly else 1.0)
+        price, per = kind.price if self.price is None else self.price, self.counts if self.kind in EACH else 1.0
+        return price * self.amount * per * (self.hold / 3600.0 if kind.hourly else 1.0)
 
     @property
     def bears(self) -> str:
@@ -86,7 +93,12 @@ class Action:
     @property
     def works(self) -> Time:
         """Return when it begins to work."""
-        return self.at + round(KINDS[self.kind].lead * SECOND)
+        return self.at + round(self.after * SECOND)
+
+    @property
+    def after(self) -> float:
+        """Return how many seconds pass before it works."""
+        return KINDS[self.kind].lead if self.lead is None else self.lead
 
     @property
     def until(self) -> Time:
@@ -98,7 +110,8 @@ class Action:
 
     def body(self) -> dict[str, Any]:
         """Return it as JSON types, its text and cost with it."""
-        return asdict(self) | {"text": str(self), "cost": self.cost, "bears": self.bears}
+        own = {name: value for name, value in asdict(self).items() if value is not None} | {"whom": list(self.whom)}
+        return own | {"text": str(self), "cost": self.cost, "bears": self.bears}
 
 
 def _minutes(seconds: float) -> str:
@@ -111,17 +124,19 @@ def _ways(action: Action) -> tuple[str, str]:
 
 
 TEXTS = {
-    "add": lambda a: (
-        f"call in {a.amount:g} for {a.target}, there in {_minutes(KINDS['add'].lead)}, for {_minutes(a.hold)}"
-    ),
+    "add": lambda a: f"call in {a.amount:g} for {a.target}, there in {_minutes(a.after)}, for {_minutes(a.hold)}",
     "move": lambda a: f"move {a.amount:g} from {_ways(a)[0]} to {_ways(a)[1]} for {_minutes(a.hold)}",
-    "open": lambda a: f"{'open' if a.amount else 'close'} {a.target} for {_minutes(a.hold)}",
+    "open": lambda a: (
+        f"{'open' if a.amount else 'close'} {a.target}{f' in {_minutes(a.after)}' if a.after else ''} for {_minutes(a.hold)}"
+    ),
     "reroute": lambda a: f"send {a.amount:.0%} of {_ways(a)[0]} to {_ways(a)[1]} for {_minutes(a.hold)}",
     "call back": lambda a: f"offer a call back at {_ways(a)[0]} for {_minutes(a.hold)}",
     "tell": lambda a: f"tell who comes to {a.target} to count on {_minutes(a.amount)}",
-    "maintain": lambda a: f"maintain {a.target} for {_minutes(a.amount)}",
+    "maintain": lambda a: f"maintain {a.target} for {_minutes(a.amount)} from {iso(a.works)}",
     "reschedule": lambda a: f"move {a.amount:.0%} of the appointments of {a.target} by {_minutes(a.hold)}",
-    "compensate": lambda a: f"give {a.amount:g} to each of {a.counts:.0f} of {a.target}",
+    "compensate": lambda a: (
+        f"give {a.amount:g} to each of {a.counts:.0f} of {a.target}{': ' if a.whom else ''}{', '.join(a.whom)}"
+    ),
 }
 
 
@@ -165,28 +180,44 @@ def _effects(action: Action) -> Sequence[tuple[str, str, float]]:
         return [("patience", action.target, STAYS - 1)]
     if action.kind == "reschedule":
         return [("arrivals", action.target, -action.amount)]
-    return [("open", action.target, action.amount - 1)] if action.kind == "open" else []
+    if action.kind == "open":
+        return [("open", action.target, 1.0 if action.amount else -1.0)]
+    return []
 
 
-REST = {"staff": 0.0, "route": 0.0, "patience": 1.0, "arrivals": 1.0, "open": 1.0}
+REST: Mapping[str, float] = {
+    "staff": 0.0, "route": 0.0, "patience": 1.0, "arrivals": 1.0, "open": 1.0, "pace": 1.0
+}  # fmt: skip
 """What each control says while nothing acts."""
 
 
 def _summed(kind: str, target: str, spans: Sequence[tuple[Time, Time, float]], since: Time) -> list[Control]:
     edges = sorted({max(edge, since) for start, end, _ in spans for edge in (start, end) if end >= since})
-    found = []
-    for edge in edges:
-        here = [change for start, end, change in spans if start <= edge < end]
-        total = max(here, default=0.0) if kind == "patience" else sum(here)
-        found.append(Control(edge, kind, target, max(REST[kind] + total, 0.0) if kind != "staff" else total))
-    return found
+    return [Control(edge, kind, target, _told(kind, _here(spans, edge))) for edge in edges]
 
 
-def intervention(actions: Sequence[Action], since: Time, standing: Sequence[Action] = ()) -> Intervention:
-    """Return actions as doses of a service twin's levers (`kind.service_type`), summed with what is being done already."""
-    told = controls([*standing, *actions], since)
-    doses = tuple(Dose(f"{control.kind}.{control.target}", control.value, control.at) for control in told)
-    return Intervention("; ".join(str(action) for action in actions), doses)
+def _here(spans: Sequence[tuple[Time, Time, float]], at: Time) -> list[float]:
+    return [change for start, end, change in spans if start <= at < end]
+
+
+def _told(kind: str, changes: Sequence[float]) -> float:
+    """Return what a control says while these changes act: waits are told once, and a station is open or closed."""
+    total = max(changes, default=0.0) if kind == "patience" else sum(changes)
+    value = REST[kind] + total
+    return value if kind == "staff" else min(max(value, 0.0), 1.0) if kind == "open" else max(value, 0.0)
+
+
+def doses(
+    actions: Sequence[Action], since: Time, extra: Iterable[tuple[str, str, Time, Time, float]] = ()
+) -> tuple[Dose, ...]:
+    """Return actions as doses of a service twin's levers (`kind.service_type`): of the levers that they turn, all that is told.
+
+    *extra* is what those levers do besides. What is given to customers is told as money in all.
+    """
+    own = {(one.kind, one.target) for one in controls(actions, since)}
+    told = [one for one in controls(actions, since, extra) if (one.kind, one.target) in own]
+    given = [Dose(f"{one.kind}.{one.target}", one.cost, one.works) for one in actions if one.kind == "compensate"]
+    return (*(Dose(f"{one.kind}.{one.target}", float(one.value), one.at) for one in told), *given)
 
 
 def called_in(done: Sequence[Action], now: Time) -> dict[str, int]:

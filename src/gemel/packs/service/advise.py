@@ -16,6 +16,8 @@ from gemel.dynamics import Seed
 from gemel.facts import SECOND, Time
 from gemel.packs.service.actions import Action, controls
 from gemel.packs.service.estimate import Estimate, mean
+from gemel.packs.service.fairness import changes
+from gemel.packs.service.machines import Machines
 from gemel.process.engine import Run, simulate
 from gemel.process.network import Network, Task
 from gemel.process.present import Present
@@ -41,6 +43,7 @@ class View:
     members: int = 64
     seed: Seed = 0
     threads: int | None = 1
+    machines: Machines | None = None
 
     @property
     def now(self) -> Time:
@@ -58,6 +61,8 @@ class Felt:
     visits: np.ndarray
     soon: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Waits by station of those who come within the next quarter of the horizon, for a time that can be told."""
+    let_down: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """In which share of members the wait that each of the present is in breaks its promise (case,)."""
 
     @property
     def wait(self) -> np.ndarray:
@@ -67,9 +72,13 @@ class Felt:
 
 def fork(view: View, actions: Sequence[Action] = ()) -> Felt:
     """Return what is felt if *actions* are done now; the same view gives the same draws whatever is done."""
-    told = controls([*view.standing, *actions], view.now, view.extra)
+    done = [*view.standing, *actions]
+    told = controls(done, view.now, view.extra)
+    present: Present | Sequence[Present] = view.present
+    if (machines := view.machines) is not None:
+        told, present = [*told, *machines.controls(done, view.now)], machines.present(view.present, done)
     run = simulate(
-        view.network, view.present, view.now + view.horizon, members=view.members, seed=view.seed, controls=told,
+        view.network, present, view.now + view.horizon, members=view.members, seed=view.seed, controls=told,
         scales=view.scales, keep=("visits", "cases"), threads=view.threads,
     )  # fmt: skip
     return felt(run, view)
@@ -90,7 +99,16 @@ def felt(run: Run, view: View) -> Felt:
     soon = kept & (np.asarray(visits["ready"]) >= 0) & (np.asarray(visits["ready"]) < view.horizon / SECOND / 4)
     place = np.asarray(visits["station"])
     told = {station.name: waited[soon & (place == k)] for k, station in enumerate(network.stations)}
-    return Felt(classes, breaches, seconds, count, told)
+    return Felt(classes, breaches, seconds, count, told, _let_down(visits, broken, view))
+
+
+def _let_down(visits: np.ndarray, broken: np.ndarray, view: View) -> np.ndarray:
+    """Return how often the wait in which each customer of the present is ends beyond its promise (case,)."""
+    count = len(view.present.cases)
+    case = np.asarray(visits["case"])
+    mine = (np.asarray(visits["ready"]) <= 0) & (case < count) & (broken == 1)
+    once = np.unique(np.asarray(visits["member"])[mine].astype(np.int64) * count + case[mine]) if count else case[:0]
+    return np.bincount(once % max(count, 1), minlength=count)[:count] / view.members
 
 
 def _waits(run: Run, view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -143,7 +161,11 @@ class Proposal:
     by_class: Mapping[str, float]
     """Breaches prevented of each class; below 0 where the class pays."""
     score: float
-    """What the lower end of what is prevented is worth, less the cost: the best of many guesses is too good a guess."""
+    """What the lower end of what is prevented, and `besides`, is worth, less the cost: the best of many guesses is too good."""
+    harm: Mapping[str, Estimate] = field(default_factory=dict)
+    """By how much the mean wait of each class changes, s."""
+    besides: Estimate | None = None
+    """What it is worth in money beside the waits: customers who stay (`remedy`), repairs that are spared (`machines`)."""
 
     @property
     def title(self) -> str:
@@ -156,10 +178,23 @@ class Proposal:
             "actions": [action.body() for action in self.actions], "title": self.title, "prevented": self.prevented.body(),
             "spread90": list(self.spread), "cost": self.cost, "waits": {k: list(v) for k, v in self.waits.items()},
             "by_class": dict(self.by_class), "bears": sorted({action.bears for action in self.actions}), "score": self.score,
+            "harm": {name: one.body() for name, one in self.harm.items()},
+            "besides": None if self.besides is None else self.besides.body(),
         }  # fmt: skip
 
 
-def proposal(actions: Sequence[Action], usual: Felt, acted: Felt, worth: float) -> Proposal:
+Besides = Callable[[Sequence[Action]], Estimate | None]
+"""From actions to what they are worth in money beside the waits that they shorten."""
+
+
+def nothing(actions: Sequence[Action]) -> Estimate | None:
+    """Be worth nothing beside the waits."""
+    return None
+
+
+def proposal(
+    actions: Sequence[Action], usual: Felt, acted: Felt, worth: float, besides: Besides = nothing
+) -> Proposal:  # fmt: skip
     """Return the paired comparison of two forks as a proposal; a breach prevented is *worth* so much money."""
     saved = usual.breaches - acted.breaches
     total, cost = saved.sum(1), sum(action.cost for action in actions)
@@ -168,18 +203,21 @@ def proposal(actions: Sequence[Action], usual: Felt, acted: Felt, worth: float) 
         name: (float(a), float(b)) for name, a, b in zip(usual.classes, usual.wait, acted.wait, strict=True)
     }  # fmt: skip
     by_class = dict(zip(usual.classes, saved.mean(0).tolist(), strict=True))
-    estimate = mean("breaches prevented", total)
+    estimate, more = mean("breaches prevented", total), besides(actions)
+    score = worth * estimate.low - cost + (0.0 if more is None else more.low)
+    spread = (float(low), float(high))
     return Proposal(
-        tuple(actions), estimate, (float(low), float(high)), cost, waits, by_class, worth * estimate.low - cost
-    )
+        tuple(actions), estimate, spread, cost, waits, by_class, score, changes(usual, acted), more
+    )  # fmt: skip
 
 
 def advise(
-    view: View, candidates: Sequence[Sequence[Action]], *, worth: float, usual: Felt | None = None
-) -> list[Proposal]:
+    view: View, candidates: Sequence[Sequence[Action]], *, worth: float, usual: Felt | None = None,
+    besides: Besides = nothing,
+) -> list[Proposal]:  # fmt: skip
     """Return what was tried, the best first: only the least sure gain counts, the lower end of its interval."""
     without = fork(view) if usual is None else usual
-    tried = [proposal(actions, without, fork(view, actions), worth) for actions in candidates]
+    tried = [proposal(actions, without, fork(view, actions), worth, besides) for actions in candidates]
     return sorted(tried, key=lambda found: (-found.score, found.title))
 
 

@@ -243,6 +243,8 @@ def _other(name: str, steps: list[tuple[Time, float]]) -> Action | None:
         return Action("tell", target, TOLD_S, at, _hold(steps))
     if kind == "away":
         return Action("maintain", target, amount, at)
+    if kind in ("open", "compensate"):
+        return Action(kind, target, amount, at, _hold(steps))
     if kind == "route":
         later = target.partition(">")[2].startswith("later")
         return Action("call back" if later else "reroute", target, min(amount, 1.0), at, _hold(steps))
@@ -310,7 +312,10 @@ def _demo(name: str, title: str, kind: Kind) -> Demo:
 
 WEAR = {
     f"{what}.scanner-{k}": ("count", label.format(k))
-    for k in (0, 1) for what, label in (("wear", "scanner {}: scans since maintenance"), ("up", "scanner {} runs"))
+    for k in (0, 1) for what, label in (
+        ("wear", "scanner {}: scans since maintenance"), ("up", "scanner {} runs"),
+        ("planned", "scanner {}: hours to its maintenance, 0 for none"),
+    )
 }  # fmt: skip
 """What the scanners of the hospital tell of themselves."""
 

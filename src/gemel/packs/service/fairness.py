@@ -245,12 +245,22 @@ def _each(waited: np.ndarray, visits: np.ndarray) -> tuple[float, np.ndarray] | 
     return level, (waited - level * visits) / visits.mean()
 
 
-def guard(usual: Waits, acted: Waits, bound: float, sure: float = 0.95) -> str | None:
-    """Return why an action must not be done, or None: some class is not *sure* to wait no more than *bound* s longer.
+SURE = 0.95
+"""With which confidence no class may pay more than the bound, unless a service says otherwise."""
 
-    Said one class at a time with the whole risk shared by all of them (Bonferroni).
+
+def guard(usual: Waits, acted: Waits, bound: float, sure: float = SURE) -> str | None:
+    """Return why an action must not be done, or None, by the rule of `harmed` on paired runs."""
+    return harmed(changes(usual, acted), bound, sure)
+
+
+def harmed(found: Mapping[str, Estimate], bound: float, sure: float = SURE) -> str | None:
+    """Return why an action with these `changes` (s) must not be done, or None: the one rule of fairness for all who act.
+
+    Refused unless every class is *sure* to wait no more than *bound* s longer: the harmful side of a class's interval, the
+    one-sided upper limit of its change of mean wait, must not lie beyond the bound. The risk 1 - *sure* is shared by all classes
+    (Bonferroni). So what is harmful is refused, and so is what too few runs tell of.
     """
-    found = changes(usual, acted)
     z = float(ndtri(1 - (1 - sure) / max(len(found), 1))) / float(ndtri((1 + LEVEL) / 2))
     for name, change in found.items():
         most = change.value + z * (change.high - change.value)
@@ -258,7 +268,7 @@ def guard(usual: Waits, acted: Waits, bound: float, sure: float = 0.95) -> str |
             gains = min((one for one in found.values()), key=lambda one: one.value)
             others = f", while {gains.name} waits {-gains.value:.0f} s less" if gains.value < 0 else ""
             return (
-                f"{name} would wait {change.value:+.0f} s (up to {most:+.0f} s) longer{others}; no class may pay more than "
-                f"{bound:.0f} s for another's speed"
+                f"{name} would wait {change.value:+.0f} s (up to {most:+.0f} s with {sure:.0%} confidence) longer{others}; "
+                f"no class may pay more than {bound:.0f} s for another's speed"
             )
     return None

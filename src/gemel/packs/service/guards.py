@@ -16,6 +16,7 @@ from gemel.facts import DAY, HOUR, MINUTE, Time
 from gemel.intervention import Guard, Intervention, Situation
 from gemel.packs.service.actions import KINDS, Action
 from gemel.packs.service.advise import Proposal
+from gemel.packs.service.fairness import SURE, harmed
 from gemel.twintype import Autonomy
 
 
@@ -23,11 +24,13 @@ from gemel.twintype import Autonomy
 class Rules:
     """What a service allows: money per day, seconds that a class's mean wait may grow, and autonomy by kind of action.
 
-    `holdout` is the chance that nothing is done although it could be: what would have been is learned from those.
+    `sure` is the confidence with which no class waits longer than that (`fairness.harmed`). `holdout` is the chance that nothing
+    is done although it could be: what would have been is learned from those.
     """
 
     money_per_day: float = 600.0
     worse_s: float = 30.0
+    sure: float = SURE
     autonomy: Mapping[str, Autonomy] = field(default_factory=dict)
     holdout: float = 0.1
 
@@ -41,25 +44,25 @@ def spent(done: Sequence[Action], now: Time) -> float:
     return sum(action.cost for action in done if now - now % DAY <= action.at <= now)
 
 
-def too_dear(proposal: Proposal, rules: Rules, done: Sequence[Action], now: Time) -> str | None:
-    """Refuse what would take a day's money."""
-    before = spent(done, now)
+def too_dear(proposal: Proposal, rules: Rules, before: float) -> str | None:
+    """Refuse what would take more than a day's money, *before* being spent already."""
     if before + proposal.cost > rules.money_per_day:
         return f"{before:.0f} spent today and {proposal.cost:.0f} more would be above {rules.money_per_day:.0f}"
     return None
 
 
-def unfair(proposal: Proposal, rules: Rules) -> str | None:
-    """Refuse what lets one class wait longer beyond the bound, so that others wait less."""
-    for name, (usual, acted) in proposal.waits.items():
-        if acted - usual > rules.worse_s:
-            return f"{name} would wait {acted - usual:.0f} s longer; the bound is {rules.worse_s:.0f} s"
-    return None
+def refusal(proposal: Proposal, rules: Rules, before: float) -> str | None:
+    """Return why a proposal must not be done, or nothing: money, or a class that pays for another (`fairness.harmed`)."""
+    return too_dear(proposal, rules, before) or harmed(proposal.harm, rules.worse_s, rules.sure)
 
 
-def refusal(proposal: Proposal, rules: Rules, done: Sequence[Action], now: Time) -> str | None:
-    """Return why a proposal must not be done, or nothing."""
-    return too_dear(proposal, rules, done, now) or unfair(proposal, rules)
+def sorted_out(
+    ranked: Sequence[Proposal], rules: Rules, before: float
+) -> tuple[list[Proposal], dict[str, str]]:  # fmt: skip
+    """Return those that gain and may be done, the best first, and by title why the others that gain may not."""
+    worth = [option for option in ranked if option.score > 0]
+    refused = {option.title: reason for option in worth if (reason := refusal(option, rules, before))}
+    return [option for option in worth if option.title not in refused], refused
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,8 @@ def decide(
 
     *hold* says that the draw was made before, for a whole block of time; its chance is `rules.holdout` all the same.
     """
-    worth = [option for option in ranked if option.score > 0]
-    refused = {option.title: reason for option in worth if (reason := refusal(option, rules, done, now))}
-    free = [option for option in worth if option.title not in refused and _may(option, rules, approve)]
+    allowed, refused = sorted_out(ranked, rules, spent(done, now))
+    free = [option for option in allowed if _may(option, rules, approve)]
     if not free:
         return Decided(now, tuple(ranked), refused, None, 1.0, False, by)
     held = bool(rng.random() < rules.holdout) if hold is None else hold
@@ -141,12 +143,32 @@ def few_people(intervention: Intervention, situation: Situation) -> str | None:
 
 
 def money(intervention: Intervention, situation: Situation) -> str | None:
-    """Refuse people beyond the rota whose hours would take more than a day's money."""
+    """Refuse people beyond the rota, stations opened and gifts that would take more than a day's money together."""
     midnight = situation.now - situation.now % DAY
     today = [dose for dose in situation.doses if dose.at >= midnight]
-    hours = extra_hours([*today, *intervention.doses], situation.now + AHEAD)
-    cost, most = hours * KINDS["add"].price, Rules().money_per_day
-    return f"{hours:.1f} h beyond the rota cost {cost:.0f}; {most:.0f} are allowed a day" if cost > most else None
+    doses, until, most = [*today, *intervention.doses], situation.now + AHEAD, Rules().money_per_day
+    hours, cost = extra_hours(doses, until), money_of(doses, until)
+    if cost <= most:
+        return None
+    return f"{hours:.1f} h beyond the rota, stations opened and gifts cost {cost:.0f}; {most:.0f} are allowed a day"
+
+
+def money_of(doses: Sequence[Dose], until: Time) -> float:
+    """Return what levers cost up to *until*, at the prices of their kinds: people beyond the rota, stations opened, gifts."""
+    given = sum(float(dose.amount) for dose in doses if dose.lever.startswith("compensate."))
+    staff, opened = extra_hours(doses, until) * KINDS["add"].price, open_hours(doses) * KINDS["open"].price
+    return staff + opened + given
+
+
+def open_hours(doses: Sequence[Dose]) -> float:
+    """Return the hours for which stations were opened that then close again: the others opened as they always do."""
+    since, total = dict[str, Time](), 0.0
+    for dose in sorted((dose for dose in doses if dose.lever.startswith("open.")), key=lambda dose: dose.at):
+        if float(dose.amount):
+            since.setdefault(dose.lever, dose.at)
+        else:
+            total += (dose.at - since.pop(dose.lever, dose.at)) / HOUR
+    return total
 
 
 def extra_hours(doses: Sequence[Dose], until: Time) -> float:
@@ -161,4 +183,4 @@ def extra_hours(doses: Sequence[Dose], until: Time) -> float:
 
 
 GUARDS: Mapping[str, Guard] = {"in reach": in_reach, "few people": few_people, "money": money}
-"""What `kind.service_type` puts before every lever; promises of fairness are kept by `unfair`, which sees the forks."""
+"""What `kind.service_type` puts before every lever; promises of fairness are kept by `refusal`, which sees the forks."""

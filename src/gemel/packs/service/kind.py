@@ -98,6 +98,7 @@ def _levers(network: Network) -> dict[str, Lever]:
         found[f"patience.{station.name}"] = Lever("count", 0, 10, 0, f"{station.name}: told the wait", holds=True)
     for group in network.customers:
         found[f"arrivals.{group.name}"] = Lever("count", 0, 10, 0, f"{group.name}: arrivals moved", holds=True)
+        found[f"compensate.{group.name}"] = Lever("count", 0, 1e6, 0, f"{group.name}: money given to who was let down")
     for node in network.nodes:
         for way in sorted({name for rule in getattr(node, "rules", ()) for name in rule.to}):
             found[f"route.{node.name}>{way}"] = Lever("count", 0, 1e6, 0, f"{node.name}: way to {way}", holds=True)

@@ -6,7 +6,7 @@ what the twin's acts prevent can be told from the others (a switchback; Bojinov,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -14,10 +14,12 @@ import numpy as np
 
 from gemel.dynamics import Event, Seed
 from gemel.facts import HOUR, MINUTE, SECOND, Time
-from gemel.packs.service.actions import Action, controls
-from gemel.packs.service.advise import Extra, Felt, Promised, View, advise, fork, trusted
+from gemel.packs.service.actions import Action, controls, doses
+from gemel.packs.service.advise import Extra, Felt, View, fork, trusted
 from gemel.packs.service.follow import Follower, scales
-from gemel.packs.service.guards import Approve, Decided, Rules, decide
+from gemel.packs.service.guards import Approve, Decided, Rules, decide, spent
+from gemel.packs.service.means import Here, Means, closed
+from gemel.packs.service.planner import Considered, by_station, considered, repaired
 from gemel.process.network import Network
 
 
@@ -37,20 +39,13 @@ class Live(Protocol):
         ...
 
 
-Candidates = Callable[[Felt, Time, Sequence[Action]], Sequence[Sequence[Action]]]
-"""From what is coming, the moment and all that was done so far to what could be tried."""
-
-
 @dataclass
 class Pilot:
     """A twin that follows one service; `step` may act, and `decided` holds what was chosen of what, and why."""
 
     network: Network
-    promised: Promised
-    candidates: Candidates
+    means: Means
     rules: Rules = field(default_factory=Rules)
-    worth: float = 8.0
-    """Money that a kept promise is worth."""
     members: int = 64
     block: Time = 2 * HOUR
     every: Time = 10 * MINUTE
@@ -58,7 +53,6 @@ class Pilot:
     tells: bool = False
     """Whether callers hear a time. Told callers give up less, so those behind them may wait longer: a run where they were told
     broke more promises than one where they were not, but over other days, so whether telling does harm is open."""
-    horizon: Time = HOUR
     approve: Approve = lambda proposal: False
     done: list[Action] = field(default_factory=list)
     decided: list[Decided] = field(default_factory=list)
@@ -72,32 +66,47 @@ class Pilot:
         self.follower.take(live.until(now))
         self.follower.settle(now, live.gauges())
 
-    def step(self, live: Live, now: Time) -> Decided | None:
+    def step(self, live: Live, now: Time) -> list[Decided]:
         """Look ahead from *now*, and do what is worth it; nothing where no promise is at risk."""
-        view = self.view(live, now)
-        usual = fork(view)
-        options = self.candidates(usual, now, self.done)
-        held = self.held_out(now)
-        if self.tells and not held:
-            self._tell(live, usual, now)
-        if not options:
+        view, here = self.view(live, now), self.here(live, now)
+        here = replace(here, closed=closed(view))
+        view = self.means.sharpen(view, here)
+        if self.tells and not self.held_out(now):
+            self._tell(live, fork(view), now)
+        looks = [look for look in self.means.looks if look.when(here)]
+        found = [self._decided(live, considered(view, look, self.means, here, self.rules), here) for look in looks]
+        taken = [action for one in found if one and one.chosen for action in one.chosen.actions]
+        here = self.here(live, now)
+        found.append(self._decided(live, repaired(view, self.means, here, self.rules, taken), here))
+        return [one for one in found if one is not None]
+
+    def _decided(self, live: Live, told: Considered | None, here: Here) -> Decided | None:
+        """Choose one of what was tried, do it, and put that on record."""
+        if told is None:
             return None
-        ranked = advise(view, options, worth=self.worth, usual=usual)
-        rng = np.random.default_rng([self.seed, now // MINUTE])
-        found = decide(ranked, self.rules, self.done, now, rng, approve=self.approve, hold=held)
+        rng = np.random.default_rng([self.seed, here.now // MINUTE])
+        found = decide(
+            told.ranked, self.rules, self.done, here.now, rng, approve=self.approve, hold=self.held_out(here.now)
+        )  # fmt: skip
         self.decided.append(found)
         for action in found.chosen.actions if found.chosen else ():
             self._do(live, action)
         return found
+
+    def here(self, live: Live, now: Time) -> Here:
+        """Return what means are asked about."""
+        turned = {dose.lever: dose.at for dose in doses(self.done, 0)}
+        left = self.rules.money_per_day - spent(self.done, now)
+        return Here(now, live.gauges(), turned, tuple(self.done), left)
 
     def view(self, live: Live, now: Time) -> View:
         """Return what the forks start from."""
         standing = tuple(action for action in self.done if action.until > now)
         rng = np.random.default_rng([self.seed, now // MINUTE, 1])
         return View(
-            self.network, self.follower.present(now), self.promised, scales(self.follower, now, self.members, rng),
-            standing, self._missing(live, now, standing), horizon=self.horizon, members=self.members,
-            seed=int(now // MINUTE) + self.seed,
+            self.network, self.follower.present(now), self.means.promised or by_station(self.network),
+            scales(self.follower, now, self.members, rng), standing, self._missing(live, now, standing),
+            members=self.members, seed=int(now // MINUTE) + self.seed,
         )  # fmt: skip
 
     def held_out(self, now: Time) -> bool:

@@ -49,6 +49,8 @@ SHIFTS = ((8, 16, 8), (10, 18, 4), (12, 20, 5))
 STANDBY = 3
 HANDLERS = 14
 CALLED_BACK_WITHIN = 3600.0
+GIVES = 15.0
+"""Money for each who was let down."""
 PAY = 32.0
 """Money per hour."""
 
@@ -63,6 +65,7 @@ class Centre:
         self.actions: list[Action] = []
         self.hours = {"agents": 0.0, "stand-by": 0.0}
         self.called_in: dict[str, list[Worker]] = {site: [] for site in SITES}
+        self.given: set[str] = set()
         self._tired = dict.fromkeys(SITES, 0.0)
         for site in SITES:
             Desk(self.world, f"phone.{site}", self._lasts, self._answered, self._begun, self._gave_up)
@@ -77,7 +80,7 @@ class Centre:
 
     def act(self, action: Action) -> None:
         """Do something from now on; raise `BadInput` for what cannot be done here."""
-        possible = {"add": self._call_in, "move": self._move}
+        possible = {"add": self._call_in, "move": self._move, "compensate": self._compensate}
         if action.kind not in (*possible, "call back", "tell", "reroute"):
             raise unknown("action in this centre", action.kind, (*possible, "call back", "tell", "reroute"))
         self.actions.append(action)
@@ -194,6 +197,14 @@ class Centre:
             self.world.desks[source].lend(worker, goal)
             self.world.at(action.until, partial(self._home, worker))
 
+    def _compensate(self, action: Action) -> None:
+        """Give something to who of a class is here and was let down: those named, or as many as the money is for."""
+        kind, _, site = action.target.partition(".")
+        inside = [o for o in self.outcomes if (o.customers, o.site) == (kind, site) and math.isnan(o.score)]
+        waits = [o for o in inside if o.waited > o.promise or math.isnan(o.waited)]
+        named = [o for o in waits if o.case in action.whom] or waits[: round(action.amount * action.counts / GIVES)]
+        self.given.update(o.case for o in named)
+
     def _home(self, worker: Worker) -> None:
         if worker.here and worker.desk != worker.home:
             self.world.desks[worker.desk].lend(worker, worker.home)
@@ -270,6 +281,7 @@ class Centre:
         wait = outcome.waited / outcome.promise
         word = 0.0 if math.isnan(outcome.told) else 0.8 if outcome.waited <= 1.1 * outcome.told else -1.2
         felt = (8.4 if outcome.solved else 5.0) - 2.2 * math.log1p(max(wait, 0)) + word + 0.2 * outcome.called_back
+        felt += outcome.case in self.given
         return float(min(max(round(felt + math.sqrt(-2 * math.log(draws[1])) * math.cos(6.2832 * draws[2])), 1), 10))
 
     def _gave_up(self, visit: Visit) -> None:

@@ -66,6 +66,8 @@ PROMISE = {"urgent": 3600.0, "walk-in": 4 * 3600.0, "outpatient": 2700.0}
 WEAR_SCALE, WEAR_SHAPE = 380.0, 3.2
 DUE = 300
 """Scans after which the maker asks for maintenance."""
+GIVES = 20.0
+"""Money for each who was let down."""
 PLANNED_HOUR, MAINTAINS, BROKEN, CALLED = 10.5, 3.0, 7.0, 3.0
 """Hour of the day at which it is planned; hours that it takes, that a repair takes, and that takes with a technician called."""
 
@@ -92,6 +94,7 @@ class Hospital:
         self.actions: list[Action] = []
         self.failures = 0
         self.moved = 0
+        self.given: set[str] = set()
         for activity, station in STEPS.items():
             Desk(self.world, station, self._lasts, partial(self._after, activity), self._begun)
         self.scanners = [
@@ -118,7 +121,8 @@ class Hospital:
         self.world.at(action.works, partial(possible[action.kind], action))
 
     def gauges(self) -> dict[str, float]:
-        """Return what the hospital's own systems show: queues, who is there, each scanner's wear and whether it is up."""
+        """Return what the hospital's own systems show: queues, who is there, each scanner's wear, whether
+        it is up, and in how many hours its maintenance is planned (0: it is not)."""
         found = {}
         for name, desk in self.world.desks.items():
             queue = desk.queue()
@@ -128,6 +132,8 @@ class Hospital:
         for scanner in self.scanners:
             found[f"wear.{scanner.name}"] = float(scanner.scans)
             found[f"up.{scanner.name}"] = float(not scanner.down)
+            ahead = 0 if scanner.planned is None or scanner.down else scanner.planned - self.world.now
+            found[f"planned.{scanner.name}"] = max(ahead, 0) / HOUR
         return found
 
     def maintenance(self) -> dict[str, Time]:
@@ -235,7 +241,7 @@ class Hospital:
         outcome.told = told[-1].amount if told else math.nan
         outcome.solved, u = True, drawn(self.seed, visit.case, "felt", 2)
         word = 0.0 if not told else 0.9 if outcome.waited <= 1.1 * outcome.told else -1.0
-        felt = 8.8 - 3.0 * math.log1p(outcome.waited / outcome.promise) + word
+        felt = 8.8 - 3.0 * math.log1p(outcome.waited / outcome.promise) + word + (visit.case in self.given)
         outcome.score = float(min(max(round(felt + 2.5 * (u[0] - u[1])), 1), 10))
         self.world.tell(visit.case, "left")
 
@@ -296,6 +302,8 @@ class Hospital:
             self.world.at(action.until, partial(self.world.desks[action.target].leave, worker))
 
     def _compensate(self, action: Action) -> None:
-        for outcome in self.outcomes[-round(action.counts) :] if action.counts else ():
-            if outcome.customers == action.target and not math.isnan(outcome.score):
-                outcome.score = min(outcome.score + 1.0, 10.0)
+        """Give something to who of a class is here and was let down: those named, or as many as the money was for."""
+        inside = [o for o in self.outcomes if o.customers == action.target and math.isnan(o.score)]
+        waits = [o for o in inside if o.waited > o.promise or math.isnan(o.waited)]
+        named = [o for o in waits if o.case in action.whom] or waits[: round(action.amount * action.counts / GIVES)]
+        self.given.update(o.case for o in named)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from gemel.process.calendar import Arrivals, Calendar, Shift
 from gemel.process.duration import Duration
 from gemel.process.network import (
@@ -23,6 +25,9 @@ PROMISES = {"urgent": 3600.0, "walk-in": 4 * 3600.0, "outpatient": 2700.0}
 
 PEOPLE = {"registration": (3, 1), "triage": (3, 1), "consultation": (9, 3), "scanner": (2, 2), "reading": (2, 1)}
 """How many by day (08 to 20) and by night."""
+
+REPAIR = Duration("lognormal", 6 * 3600.0, 0.5)
+"""How long a scanner that failed is down."""
 
 SERVICE = {"registration": 260.0, "triage": 390.0, "consultation": 1250.0, "scanner": 1400.0, "reading": 720.0}
 
@@ -63,7 +68,7 @@ def _pool(name: str) -> Pool:
     shifts = [
         Shift(d, a, b, n) for d in range(7) for a, b, n in ((0, 480, night), (480, 1200, day), (1200, 1440, night))
     ]
-    wears = Breakdown(Duration("weibull", 12 * 86400.0, 0.4), Duration("lognormal", 6 * 3600.0, 0.5))
+    wears = Breakdown(Duration("weibull", 12 * 86400.0, 0.4), REPAIR)
     if name == "scanner":
         return Pool(name, Calendar(tuple(shifts)), kind="equipment", breakdown=wears)
     return Pool(name, Calendar(tuple(shifts)))
@@ -74,9 +79,14 @@ def promised(node: str, customers: str) -> float:
     return PROMISES[customers] / 2 if node in ("consult", "scan") else float("inf")
 
 
-def fails_within(scans: float, more: float, *, mean: float = 310.0, shape: float = 2.5) -> float:
-    """Return the chance that a scanner with so many *scans* since maintenance fails within so many *more* (Weibull)."""
-    from math import exp, gamma
+SCANS = {"urgent": 0.5, "walk-in": 0.25, "outpatient": 1.0}
+"""The share of each class that is scanned."""
 
-    scale = mean / gamma(1 + 1 / shape)
-    return 1 - exp((scans / scale) ** shape - ((scans + more) / scale) ** shape)
+SHAPE = 2.5
+SCALE = 310.0 / math.gamma(1 + 1 / SHAPE)
+"""Scans between maintenance and failure, by Weibull's law: 310 in mean. A guess, as a maker's data sheet would give it."""
+
+
+def fails_within(scans: float, more: float) -> float:
+    """Return the chance that a scanner with so many *scans* since maintenance fails within so many *more* (Weibull)."""
+    return 1 - math.exp((scans / SCALE) ** SHAPE - ((scans + more) / SCALE) ** SHAPE)
