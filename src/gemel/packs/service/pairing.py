@@ -47,8 +47,12 @@ def pairs(group: np.ndarray, instanced: np.ndarray, phase: np.ndarray, at: np.nd
     return Pairs(*found)
 
 
-@numba.njit(cache=True, nogil=True)
+_jit = numba.njit(cache=True, nogil=True)
+
+
+@_jit
 def _pairs(order, group, instanced, phase, at, resource):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    """Walk through the events of each group; lists of rows that wait and that are worked on tell which one is meant."""
     n = len(order)
     row = np.full(n, NONE, np.int64)
     queued, started, ended = np.full(n, -1, np.int64), np.full(n, -1, np.int64), np.full(n, -1, np.int64)
@@ -62,76 +66,89 @@ def _pairs(order, group, instanced, phase, at, resource):  # type: ignore[no-unt
         if group[event] != last:
             last, waits, works, over = group[event], 0, 0, False
         kind = phase[event]
-        found = -1
         if kind == QUEUED:
-            found = rows
+            queued[rows] = event
+            found, waits = rows, _put(waiting, waits, rows)
         elif kind in (STARTED, NOTED):
-            if waits:
-                found = waiting[0]
-            elif kind == NOTED and works:
-                found = working[0]
-            elif instanced[event] and over:
-                row[event] = LATE_START
-                continue
-            else:
-                found = rows
+            found = _begun(kind, waiting, waits, working, works, instanced[event] and over, rows)
+            if kind == STARTED and found >= 0:
+                waits = _drop(waiting, waits, 0) if waits else waits
+                started[found] = event
+                works = _put(working, works, found)
+            elif found == rows:
+                waits = _put(waiting, waits, rows)
         elif kind in (PAUSED, RESUMED):
-            place = -1
-            for i in range(works):
-                if (since[working[i]] >= 0) != (kind == RESUMED):
-                    continue
-                place = i if place < 0 else place
-                if resource[started[working[i]]] == resource[event]:
-                    place = i
-                    break
-            if place < 0:
-                row[event] = LOOSE
-                continue
-            found = working[place]
-            if kind == PAUSED:
-                since[found] = event
-            else:
-                paused[found] += at[event] - at[since[found]]
-                since[found] = -1
+            place = _stopped(kind, working, works, since, started, resource, event)
+            found = working[place] if place >= 0 else LOOSE
+            if place >= 0:
+                _pause(kind, found, event, since, paused, at)
         elif kind in (COMPLETED, ABANDONED):
-            first_waits = kind == ABANDONED and waits > 0
-            if works and not first_waits:
-                place = 0
-                for i in range(works):
-                    if resource[started[working[i]]] == resource[event]:
-                        place = i
-                        break
-                found = working[place]
-                if since[found] >= 0:
-                    paused[found] += at[event] - at[since[found]]
-                    since[found] = -1
-                for i in range(place, works - 1):
-                    working[i] = working[i + 1]
-                works -= 1
+            found = rows
+            if works and not (kind == ABANDONED and waits):
+                place = _ended(working, works, started, resource, event)
+                found, works = working[place], _drop(working, works, place)
+                _pause(RESUMED, found, event, since, paused, at)
             elif waits:
-                found = waiting[0]
-                for i in range(waits - 1):
-                    waiting[i] = waiting[i + 1]
-                waits -= 1
-            else:
-                found = rows
-            ended[found] = event
-            over = True
+                found, waits = waiting[0], _drop(waiting, waits, 0)
+            ended[found], over = event, True
         else:
             continue
         row[event] = found
-        if kind == STARTED:
-            if waits and found == waiting[0]:
-                for i in range(waits - 1):
-                    waiting[i] = waiting[i + 1]
-                waits -= 1
-            started[found] = event
-            working[works] = found
-            works += 1
-        elif (kind in (QUEUED, NOTED)) and found == rows:
-            if kind == QUEUED:
-                queued[found] = event
-            waiting[waits] = found
-            waits += 1
         rows = max(rows, found + 1)
     return row, queued[:rows], started[:rows], ended[:rows], paused[:rows]
+
+
+@_jit
+def _put(places, many, row):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    """Put a row at the end of a list of *many*; return how many there are then."""
+    places[many] = row
+    return many + 1
+
+
+@_jit
+def _drop(places, many, place):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    """Take the row at a place out of a list of *many*; return how many there are then."""
+    for i in range(place, many - 1):
+        places[i] = places[i + 1]
+    return many - 1
+
+
+@_jit
+def _begun(kind, waiting, waits, working, works, closed, rows):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    """Return the row that is begun or noted: the first that waits, one that is worked on, or a new one."""
+    if waits:
+        return waiting[0]
+    if kind == NOTED and works:
+        return working[0]
+    return LATE_START if closed else rows
+
+
+@_jit
+def _stopped(kind, working, works, since, started, resource, event):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    """Return the place of what is paused or resumed: by whom began it, else the first that can be; -1 for none."""
+    found = -1
+    for i in range(works):
+        if (since[working[i]] >= 0) == (kind == RESUMED):
+            if resource[started[working[i]]] == resource[event]:
+                return i
+            found = i if found < 0 else found
+    return found
+
+
+@_jit
+def _ended(working, works, started, resource, event):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    """Return the place of what is ended: by whom began it, else the first."""
+    for i in range(works):
+        if resource[started[working[i]]] == resource[event]:
+            return i
+    return 0
+
+
+@_jit
+def _pause(kind, row, event, since, paused, at):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    """Begin the pause of a row, or count and end the one that it has."""
+    if kind == PAUSED:
+        since[row] = event
+    elif since[row] >= 0:
+        paused[row] += at[event] - at[since[row]]
+        since[row] = -1

@@ -173,7 +173,11 @@ def read(  # type: ignore[no-untyped-def]
     text, state, stack, usual, followed, kept, start, hashes, key_of, table, count,
     scope, owner, key, kind, value, offset, parent, event_trace, event_line, trace_line, counts,
 ):  # fmt: skip
-    """Read the tags that end in *text*; return where the first stands that does not. A problem is left in *state*."""
+    """Read the tags that end in *text*; return where the first stands that does not. A problem is left in *state*.
+
+    It is one long function because it is one loop over bytes whose two dozen counters and places stay in local variables: a
+    function for each kind of tag would take and give back all of them at every tag. Only what needs few of them stands apart.
+    """
     k_key, k_value, k_name, k_keys = (
         (107, 101, 121),
         (118, 97, 108, 117, 101),
