@@ -15,7 +15,8 @@ from gemel.twintype import TwinType
 
 @cache
 def packs() -> Mapping[str, ModuleType]:
-    """Return the installed packs: modules with `TYPES`, and, where they have them, `AGENTS`, `ROLES`, `MAKERS` and `detect`."""
+    """Return the installed packs: modules with `TYPES`, and, where they have them, `AGENTS`, `ROLES`,
+    `TOOLS`, `PAPERS`, `MAKERS` and `detect`."""
     return {entry.name: entry.load() for entry in entry_points(group="gemel.packs")}
 
 
@@ -40,6 +41,17 @@ def roles(type_name: str) -> Mapping[str, Any]:
     return {
         name: role for pack in packs().values() for name, role in getattr(pack, "ROLES", {}).get(type_name, {}).items()
     }
+
+
+def tools(type_name: str) -> tuple[Any, ...]:
+    """Return the tools that packs offer for a twin of a type, beside those of any twin."""
+    return tuple(tool for pack in packs().values() for tool in getattr(pack, "TOOLS", {}).get(type_name, ()))
+
+
+def papers(type_name: str) -> Mapping[str, Any]:
+    """Return the documents that packs offer about a twin of a type, by name."""
+    offers = [paper for pack in packs().values() for paper in getattr(pack, "PAPERS", {}).get(type_name, ())]
+    return {paper.name: paper for paper in offers}
 
 
 def makers() -> Mapping[str, Callable[[Mapping[str, Any]], TwinType]]:

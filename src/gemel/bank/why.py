@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemel.bank.sentence import sentence
-from gemel.bank.twin import Twin
 from gemel.errors import NotFound, Refused
 from gemel.facts import Fact, iso
+
+if TYPE_CHECKING:
+    from gemel.bank.twin import Twin
 
 DEPTH, SIZE = 12, 200
 """How many causes deep, and how many facts in all, a walk goes."""

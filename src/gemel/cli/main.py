@@ -11,6 +11,7 @@ import typer
 from gemel.cli import (
     aggregates,
     alerting,
+    asking,
     assessing,
     auditing,
     bundles,
@@ -45,7 +46,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 PANELS = {
-    "Records and forecasts": (data, seeing, aggregates, trying, remembering),
+    "Records and forecasts": (data, seeing, asking, aggregates, trying, remembering),
     "Versions": (versions,),
     "Consent": (consenting, policies),
     "Team and alerts": (teaming, alerting),

@@ -30,11 +30,13 @@ from gemel.server import (
     live,
     login,
     looking,
+    nightscout,
     remembering,
     search,
     service,
     team,
     tokens,
+    tooling,
 )
 from gemel.server.asker import Entry
 from gemel.server.desk import Desk
@@ -121,6 +123,7 @@ def create_app(bank: Bank, loop: Loop, access: Access, *, speed: float = 1.0, co
         deciding,
         alerting,
         team,
+        tooling,
         remembering,
         service,
         feeding,
@@ -132,6 +135,7 @@ def create_app(bank: Bank, loop: Loop, access: Access, *, speed: float = 1.0, co
         live,
     ):
         app.include_router(noun.routes)
+    app.include_router(nightscout.routes(desk))
     _figures(app, desk)
     document.install(app)
     _console(app)
