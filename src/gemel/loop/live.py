@@ -259,6 +259,13 @@ class Loop:
                 self.bank.sources[of] = [one for one in self.bank.sources.get(of, ()) if one[1] != actor]
                 self._attendant.alert(of, actor, ("warning", f"{source.name} is not listened to any more: {reason}"))
 
+    def unusable(self, twin: str, actor: str, problem: GemelError | None) -> None:
+        """Put on record that what *actor* said cannot be used, or, with None, that it can again."""
+        if problem is not None:
+            self._complain(twin, actor, problem)
+        else:
+            self._attendant.end_alert(twin, f"input:{actor}")
+
     def _complain(self, twin: str, actor: str, problem: GemelError) -> None:
         name, text = f"input:{actor}", f"a reading could not be used: {problem}"
         if isinstance(problem, Refused):

@@ -18,6 +18,7 @@ def spread(item: Item, length: Time) -> Iterator[Item]:
     if not 0 <= length <= DAY:
         raise item.by.bad(f"{length / MINUTE:g} min is no time over which a bolus is given: 0 to {DAY / MINUTE:g}")
     parts = max(1, ceil(length / EVERY))
+    named = item.source_id or f"extended:{item.at}:{item.value:g}:{length}"  # never taken for a bolus of its own
     for part in range(parts):
-        named = None if item.source_id is None else f"{item.source_id}+{part}"
-        yield replace(item, value=item.value / parts, at=item.at + part * length // parts, source_id=named)
+        at = item.at + part * length // parts
+        yield replace(item, value=item.value / parts, at=at, source_id=f"{named}+{part}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 
@@ -59,7 +59,14 @@ def _items(path: Path, zone: tzinfo | None, report: Report) -> Iterator[Item]:
             _pump(row, at, pump, report)
             yield from _said(row, at, report)
     if pump.schedules or pump.temporaries:
-        yield from timeline(pump.temporaries, pump.schedules, min(times), max(times), report)
+        yield from timeline(_cut(pump.temporaries), pump.schedules, min(times), max(times), report)
+
+
+def _cut(temporaries: Sequence[Temporary]) -> list[Temporary]:
+    """Return temporary rates, each until the next at most."""
+    known = sorted(temporaries, key=lambda temp: temp.start)
+    ends = [temp.start for temp in known[1:]] + [LATEST]
+    return [replace(temp, end=min(temp.end, end)) for temp, end in zip(known, ends, strict=True)]
 
 
 def _timed(section: Sequence[Row], zone: tzinfo | None, report: Report) -> Iterator[tuple[Row, Time]]:
