@@ -4,6 +4,7 @@ from importlib.resources import files
 
 from gemel.packs.diabetes.agents import AGENTS as PERSON_AGENTS
 from gemel.packs.diabetes.person import Person as Person
+from gemel.packs.diabetes.play import TOOLS as PLAY_TOOLS
 from gemel.packs.diabetes.pump_sink import Pump as Pump
 from gemel.packs.diabetes.scenarios import ArtificialPancreas as ArtificialPancreas
 from gemel.packs.diabetes.scenarios import basal as basal
@@ -16,6 +17,7 @@ from gemel.packs.diabetes.team import ROLES as TEAM
 
 TYPES = (Person,)
 ROLES = {Person.name: TEAM}
+TOOLS = {Person.name: PLAY_TOOLS}
 AGENTS = {Person.name: PERSON_AGENTS}
 COLD_STARTS = (files(__name__).joinpath("cold_start.json"),)
 """What its twins begin with before they have a past of their own; made by `python -m gemel.packs.diabetes.cold_start`."""
