@@ -2,7 +2,7 @@
 
 import logging
 
-from gemel.process.engine import compiled
+from gemel.process.compiled import compiled
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 compiled()

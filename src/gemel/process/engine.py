@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import logging
 import math
 import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
-from numba.core import event
 
 from gemel.errors import BadInput, unknown
 from gemel.facts import Time
-from gemel.process import draws, kernel, memory
+from gemel.process import kernel, memory
+from gemel.process.compiled import compiled
+from gemel.process.compiled import sources as sources
 from gemel.process.control import Control as Control
 from gemel.process.control import tables_of
 from gemel.process.network import Network
 from gemel.process.plan import Plan, capacity, plan, worked
 from gemel.process.present import SERVED, Present
 from gemel.process.state import ROWS, STOOD_FIELDS, Packed, ids_of, pack, unpack
-
-log = logging.getLogger(__name__)
 
 KEPT = ("visits", "cases", "end")
 LEAN = True
@@ -91,7 +86,6 @@ def simulate(
     return job.run(threads or min(os.cpu_count() or 1, 32), {**(ids or {}), **known})
 
 
-_SETTINGS: Any = numba.config
 _PLANS: OrderedDict[int, Plan] = OrderedDict()
 
 
@@ -396,62 +390,6 @@ class _World:
 
 def _root(seed: int) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.blake2b(str(seed).encode(), digest_size=8).digest(), "little"))
-
-
-@lru_cache(maxsize=1)
-def compiled() -> Any:
-    """Return the kernel, from disk where it was compiled before (GEMEL_CACHE, or the user's cache folder).
-
-    Of several processes that need it at once one compiles, and the others wait for that.
-    """
-    found = _kernel()
-    folder = Path(_SETTINGS.CACHE_DIR)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "compiling").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            _compile(found)
-    except OSError:
-        log.warning("%s cannot be written: the engine is compiled anew by each process", folder)
-        _compile(found)
-    return found
-
-
-class _Said(event.Listener):
-    """Says once that the engine is being compiled; what is on disk already is not, and nothing is said."""
-
-    def __init__(self) -> None:
-        self.told = False
-
-    def on_start(self, event: Any) -> None:
-        if not self.told:
-            log.info("compiling the event engine, once, about a minute")
-        self.told = True
-
-    def on_end(self, event: Any) -> None:
-        """Nothing is said when it is done."""
-
-
-def _compile(found: Any) -> None:
-    with event.install_listener("numba:compile", _Said()):
-        found.compile("int64(int64, int64)")
-
-
-def sources() -> list[Path]:
-    """Return the files that compiled code is made of: a change in any of them compiles it anew."""
-    own = [Path(str(module.__file__)) for module in (memory, draws)]
-    return own + sorted(Path(str(kernel.__file__)).parent.glob("*.py"))
-
-
-def _kernel() -> Any:
-    source = hashlib.blake2b(digest_size=8)
-    for path in sources():
-        source.update(path.read_bytes())
-    if not _SETTINGS.CACHE_DIR:
-        named = os.environ.get("GEMEL_CACHE")
-        folder = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "gemel"
-        _SETTINGS.CACHE_DIR = str(folder / "numba")
-    return kernel.members(source.hexdigest())
 
 
 assert tuple(memory.STOOD.names or ())[: len(STOOD_FIELDS)] == STOOD_FIELDS

@@ -8,7 +8,7 @@ import numba
 import pytest
 
 from gemel.cli.console import shown_to_people
-from gemel.process.engine import _compile, compiled
+from gemel.process.compiled import _compile, compiled
 
 LINE = "compiling the event engine, once, about a minute"
 
