@@ -53,6 +53,24 @@ def test_live_in_uneven_steps_is_the_same_as_in_one_go(days: dict[str, list[Reco
     )
 
 
+def test_a_person_of_s2013_lives_alone_as_in_a_batch_and_otherwise_than_in_s2008(days: dict[str, list[Record]]) -> None:
+    batch = virtual_days([LILY, "adult#001"], 1, seed=5, start=START, model="S2013")
+    person, heard = VirtualPerson(LILY, 5, START, cgm=CGM(gaps=0.7), model="S2013"), []
+    for minute in (3, 60, 61, 1440):
+        heard += person.advance(START + minute * MINUTE)
+    assert sorted(heard, key=lambda r: (r[3], r[0])) == sorted(batch[LILY], key=lambda r: (r[3], r[0]))
+    assert batch[LILY] != [r for r in days[LILY] if r[3] < START + DAY]
+    assert 70 < of(batch[LILY], "glucose").mean() < 240
+
+
+def test_an_occlusion_is_felt_and_not_reported() -> None:
+    lily = VirtualPerson(LILY, 1, START, habits=ALONE)
+    lily.pump.occlude(START, START + 4 * HOUR)
+    reported = lily.advance(START + 4 * HOUR)
+    assert of(reported, "basal").max() > 0.0
+    assert lily.blood_glucose > glucose_after(240) + 10.0
+
+
 def test_another_seed_is_another_life(days: dict[str, list[Record]]) -> None:
     assert virtual_days([LILY], 1, seed=6, start=START)[LILY] != days[LILY][: len(days[LILY]) // 2]
 

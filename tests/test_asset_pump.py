@@ -77,6 +77,27 @@ def test_pieces_of_time_give_what_one_go_gives() -> None:
     assert told([1, 5, 17, 18, 25, 60]) == told([60])
 
 
+def test_an_occluded_set_reports_as_given_and_lets_nothing_through_until_it_is_changed() -> None:
+    device = pump()
+    device.occlude(10 * MINUTE, 40 * MINUTE)
+    device.command("bolus", 2.0, 17 * MINUTE)
+    device.command("bolus", 1.0, 50 * MINUTE)
+    told = device.take(0, HOUR)
+    assert Dose("bolus", 2.0, 17 * MINUTE) in told
+    carbs = Dose("carbs", 20.0, 20 * MINUTE)
+    assert device.reaching([*told, carbs], 0, HOUR) == [
+        Dose("basal", 0.6, 0), Dose("basal", 0.0, 10 * MINUTE), carbs, Dose("basal", 0.6, 40 * MINUTE),
+        Dose("bolus", 1.0, 50 * MINUTE),
+    ]  # fmt: skip
+
+
+def test_a_set_that_is_open_lets_everything_through() -> None:
+    device = pump()
+    device.command("bolus", 2.0, 17 * MINUTE)
+    told = device.take(0, HOUR)
+    assert sorted(device.reaching(told, 0, HOUR), key=str) == sorted(told, key=str)
+
+
 def test_a_late_command_is_obeyed_at_once() -> None:
     device = pump()
     device.take(0, HOUR)

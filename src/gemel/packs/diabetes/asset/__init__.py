@@ -1,9 +1,7 @@
-"""The real counterpart, for demos and tests: virtual patients after UVA/Padova S2008, their sensors and pumps."""
+"""The real counterpart, for demos and tests: virtual patients after UVA/Padova, their sensors and pumps, alone or in wards."""
 
 from gemel.packs.diabetes.asset.cgm import CGM as CGM
-from gemel.packs.diabetes.asset.cgm import Breton2008 as Breton2008
-from gemel.packs.diabetes.asset.cgm import Vettoretti2019 as Vettoretti2019
-from gemel.packs.diabetes.asset.cgm import Vettoretti2019G6 as Vettoretti2019G6
+from gemel.packs.diabetes.asset.exercise import above_rest as above_rest
 from gemel.packs.diabetes.asset.individuals import is_synthetic as is_synthetic
 from gemel.packs.diabetes.asset.individuals import parameters_of as parameters_of
 from gemel.packs.diabetes.asset.individuals import sample as sample
@@ -11,6 +9,9 @@ from gemel.packs.diabetes.asset.individuals import subject as subject
 from gemel.packs.diabetes.asset.individuals import subjects as subjects
 from gemel.packs.diabetes.asset.living import Habits as Habits
 from gemel.packs.diabetes.asset.living import habits_of as habits_of
+from gemel.packs.diabetes.asset.mishaps import COMMON as COMMON
+from gemel.packs.diabetes.asset.mishaps import NONE as NONE
+from gemel.packs.diabetes.asset.mishaps import Mishaps as Mishaps
 from gemel.packs.diabetes.asset.person import LILY as LILY
 from gemel.packs.diabetes.asset.person import Household as Household
 from gemel.packs.diabetes.asset.person import Record as Record
@@ -19,5 +20,16 @@ from gemel.packs.diabetes.asset.person import virtual_days as virtual_days
 from gemel.packs.diabetes.asset.pump import MODELS as MODELS
 from gemel.packs.diabetes.asset.pump import Pump as Pump
 from gemel.packs.diabetes.asset.pump import PumpModel as PumpModel
+from gemel.packs.diabetes.asset.sensitivity import STILL as STILL
+from gemel.packs.diabetes.asset.sensitivity import Varying as Varying
+from gemel.packs.diabetes.asset.sensors import SENSORS as SENSORS
+from gemel.packs.diabetes.asset.sensors import Breton2008 as Breton2008
+from gemel.packs.diabetes.asset.sensors import Vettoretti2019 as Vettoretti2019
+from gemel.packs.diabetes.asset.standard import Policy as Policy
+from gemel.packs.diabetes.asset.standard import basal_bolus as basal_bolus
+from gemel.packs.diabetes.asset.therapy import Settings as Settings
+from gemel.packs.diabetes.asset.therapy import settings as settings
 from gemel.packs.diabetes.asset.uva_padova import modules as modules
 from gemel.packs.diabetes.asset.uva_padova import patient as patient
+from gemel.packs.diabetes.asset.ward import Readings as Readings
+from gemel.packs.diabetes.asset.ward import Ward as Ward

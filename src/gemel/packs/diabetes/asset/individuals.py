@@ -13,6 +13,7 @@ from gemel.dynamics import Subject
 from gemel.errors import unknown
 from gemel.facts import Time
 from gemel.model import Parameter
+from gemel.packs.diabetes.asset.keyed import keyed
 
 GROUPS = ("adult", "adolescent", "child")
 
@@ -28,6 +29,9 @@ UNITS = {
 
 FIXED = {"f": (0.9, ""), "ke1": (0.0005, "1/min"), "ke2": (339.0, "mg/kg"), "Fsnc": (1.0, "mg/kg/min")}
 """Parameters that all 30 subjects share."""
+
+RESPONSE, RESPONSE_SD = 0.05, 1.1
+"""Response of glucagon, pg/mL/min per mg/dL below basal, and its spread between persons on a log scale: see `glucagon.py`."""
 
 THERAPY = ("CR", "CF", "Age", "TDI")
 """Carbohydrate ratio g/U, correction factor mg/dL per U, age in years, insulin per day in U."""
@@ -71,10 +75,17 @@ def parameters_of(name: str) -> Mapping[str, float]:
     raise unknown("virtual subject", name, [*table(), *(f"{group}~N" for group in GROUPS)])
 
 
-def subject(name: str, born: Time = 0, id: str | None = None) -> Subject:
-    """Return the subject of that *name* for `Dynamics.prior`, its parameters as attributes."""
+def subject(name: str, born: Time = 0, id: str | None = None, model: str = "S2008") -> Subject:
+    """Return the subject of that *name* for `Dynamics.prior`, its parameters as attributes; those of S2013 only if asked for."""
     values = parameters_of(name)
-    return Subject(id or name, born, {letter: values[letter] for letter in UNITS})
+    own = {letter: values[letter] for letter in UNITS}
+    return Subject(id or name, born, own if model == "S2008" else own | _counter_regulation(name))
+
+
+def _counter_regulation(name: str) -> dict[str, float]:
+    """Return how strongly this person's glucagon answers, pg/mL/min per mg/dL: drawn by name, no table of it is public."""
+    spread = RESPONSE_SD * float(keyed(2013, name, "glucagon response").standard_normal())
+    return {"glucagon.response": RESPONSE * float(np.exp(np.clip(spread, -2.0 * RESPONSE_SD, 2.0 * RESPONSE_SD)))}
 
 
 def sample(group: str, count: int, first: int = 0) -> tuple[str, ...]:

@@ -60,6 +60,11 @@ class Habits:
     sport_effect: float = 0.5
 
 
+def group_of(name: str) -> str:
+    """Return adult, adolescent or child, from the name of a subject."""
+    return name.replace("~", "#").split("#")[0]
+
+
 def habits_of(group: str) -> Habits:
     """Return the usual habits of an age group."""
     if group == "child":
@@ -147,15 +152,24 @@ def asleep(at: Time, offset: Time) -> bool:
     return not 6.5 * HOUR <= (at + offset) % DAY < 22.5 * HOUR
 
 
+HEART_SHARE = 0.7
+"""The share of the way from rest to the highest heart rate that sport of full intensity takes."""
+
+
+def heart_range(age: float) -> tuple[float, float]:
+    """Return heart rate at rest (judgement) and at most (10.1016/S0735-1097(00)01054-8), bpm, at an age in years."""
+    return 62.0 + max(0.0, 20.0 - 1.2 * age), 208.0 - 0.7 * age
+
+
 def watch(habits: Habits, who: str, seed: Seed, at: Time, age: float, offset: Time) -> tuple[float, float]:
     """Return heart rate (bpm) now and steps since five minutes ago."""
     day, part = divmod(at, DAY)
     fidget, beat, pace = (float(x) for x in _moves(who, seed, day)[:, part // (5 * MINUTE)])
     intensity, _ = effort(habits, who, seed, at, offset)
-    rest, highest = 62.0 + max(0.0, 20.0 - 1.2 * age), 208.0 - 0.7 * age  # 10.1016/S0735-1097(00)01054-8
+    rest, highest = heart_range(age)
     sleeping = asleep(at, offset)
     moving = min(intensity or (0.0 if sleeping else fidget), 1.0)
-    rate = rest - (8.0 if sleeping else -6.0) + 0.7 * moving * (highest - rest) + 2.5 * beat
+    rate = rest - (8.0 if sleeping else -6.0) + HEART_SHARE * moving * (highest - rest) + 2.5 * beat
     return float(round(rate)), float(max(round(600.0 * moving * (1.0 + 0.15 * pace)), 0))
 
 

@@ -1,4 +1,4 @@
-"""Virtual people: S2008 patients who eat, dose, move and wear a CGM, a pump and a watch; live, or in batches."""
+"""Virtual people: patients of S2008 or S2013 who eat, dose, move and wear a CGM, a pump and a watch; live, or in batches."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gemel.dynamics import Belief, Dose, Seed
+from gemel.dynamics import Dose, Seed
 from gemel.errors import BadInput
 from gemel.facts import DAY, HOUR, MINUTE, Time
-from gemel.packs.diabetes.asset import living
+from gemel.packs.diabetes.asset import living, sensitivity
 from gemel.packs.diabetes.asset.cgm import CGM
 from gemel.packs.diabetes.asset.individuals import parameters_of, subject
 from gemel.packs.diabetes.asset.keyed import keyed
 from gemel.packs.diabetes.asset.living import Habits, habits_of
 from gemel.packs.diabetes.asset.pump import MODELS, Pump, PumpModel
+from gemel.packs.diabetes.asset.sensitivity import Varying
 from gemel.packs.diabetes.asset.uva_padova import patient
 
 TICK: Time = 5 * MINUTE
@@ -102,6 +103,15 @@ class Wearer:
         rate, steps = living.watch(self.habits, self.id, self.seed, at, parameters_of(self.name)["Age"], self.offset)
         return [("heart_rate", rate, "bpm", at), ("steps", steps, "step", at)]
 
+    def lived(self, at: Time) -> list[Dose]:
+        """Return what a body of S2013 feels from a tick on: heart rate above rest in sport, sensitivity and dawn."""
+        day, part = divmod(at + self.offset, DAY)
+        logs, dawn = sensitivity.day(Varying(), self.id, self.seed, day)
+        rest, highest = living.heart_range(parameters_of(self.name)["Age"])
+        moving = min(living.effort(self.habits, self.id, self.seed, at, self.offset)[0], 1.0)
+        felt = (living.HEART_SHARE * moving * (highest - rest), float(logs[part // TICK]), float(dawn[part // TICK]))
+        return [Dose(lever, amount, at) for lever, amount in zip(("heart", "sensitivity", "dawn"), felt, strict=True)]
+
 
 class Household:
     """Virtual people advanced together, each as they would be alone: draws are keyed by (seed, id, time)."""
@@ -109,6 +119,7 @@ class Household:
     def __init__(
         self, names: Sequence[str], seed: Seed, start: Time, *, ids: Sequence[str] | None = None,
         habits: Habits | None = None, cgm: CGM | None = None, pump: PumpModel = MODELS["Insulet"], offset: Time = 0,
+        model: str = "S2008",
     ) -> None:  # fmt: skip
         if len(set(ids or names)) < len(names):
             raise BadInput("two of these virtual people bear one id; pass ids, one for each")
@@ -117,8 +128,9 @@ class Household:
             _wearer(name, id_, seed, habits, cgm or CGM(gaps=0.7), pump, offset)
             for name, id_ in zip(names, ids or names, strict=True)
         ]
-        bodies = [subject(name, start, id_) for name, id_ in zip(names, ids or names, strict=True)]
-        self._belief = patient().prior(bodies, 1, seed)
+        bodies = [subject(name, start, id_, model) for name, id_ in zip(names, ids or names, strict=True)]
+        self._dynamics, self._s2013 = patient(model), model == "S2013"
+        self._belief = self._dynamics.prior(bodies, 1, seed)
         self._usual = {name: np.asarray(self._belief.values[name]) for name in ("Vmx", "kp3")}
         self._seed, self._ticked = seed, start - TICK
 
@@ -150,28 +162,35 @@ class Household:
             told[i] += [("glucose", shown, "mg/dL", at)] if shown == shown else []
             told[i] += wearer.watched(at) + wearer.feels(at, shown)
             factors[i] = living.sensitivity(wearer.habits, wearer.id, wearer.seed, at, wearer.offset)
-        changed = {name: usual * factors[:, None] for name, usual in self._usual.items()}
-        self._belief = self._belief.with_values(**changed)
+        if not self._s2013:
+            changed = {name: usual * factors[:, None] for name, usual in self._usual.items()}
+            self._belief = self._belief.with_values(**changed)
 
     def _flow(self, until: Time, told: list[list[Record]]) -> None:
-        plans = [wearer.take(self.now, until) for wearer in self.wearers]
+        start = self.now
+        plans = [wearer.take(start, until) for wearer in self.wearers]
         for records, plan in zip(told, plans, strict=True):
             units = {"bolus": "U", "basal": "U/h"}
             records += [(d.lever, float(d.amount), units[d.lever], d.at) for d in plan if d.lever in units]
-        self._belief = _advanced(self._belief, plans, until, self._seed)
-
-
-def _advanced(belief: Belief, plans: Sequence[Sequence[Dose]], until: Time, seed: Seed) -> Belief:
-    return patient().advance(belief, plans, np.full(len(belief.at), until, np.int64), seed)[0]
+        felt = [wearer.pump.reaching(plan, start, until) for wearer, plan in zip(self.wearers, plans, strict=True)]
+        if self._s2013:
+            felt = [plan + wearer.lived(self._ticked) for wearer, plan in zip(self.wearers, felt, strict=True)]
+        until_all = np.full(len(self.wearers), until, np.int64)
+        self._belief = self._dynamics.advance(self._belief, felt, until_all, self._seed)[0]
 
 
 def _wearer(name: str, id_: str, seed: Seed, habits: Habits | None, cgm: CGM, pump: PumpModel, offset: Time) -> Wearer:
     values = parameters_of(name)
     usual = values["u2ss"] * values["BW"] / 100.0  # pmol/kg/min to U/h
     tuned = np.exp(0.08 * keyed(seed, id_, "profile").standard_normal(4)).repeat(6)
-    group = name.replace("~", "#").split("#")[0]
     return Wearer(
-        name, id_, seed, habits or habits_of(group), cgm, Pump(pump, [float(r) for r in usual * tuned], offset), offset
+        name,
+        id_,
+        seed,
+        habits or habits_of(living.group_of(name)),
+        cgm,
+        Pump(pump, [float(r) for r in usual * tuned], offset),
+        offset,
     )
 
 
@@ -181,9 +200,10 @@ class VirtualPerson:
     def __init__(
         self, name: str, seed: Seed, start: Time, *, id: str | None = None,
         habits: Habits | None = None, cgm: CGM | None = None, pump: PumpModel = MODELS["Insulet"], offset: Time = 0,
+        model: str = "S2008",
     ) -> None:  # fmt: skip
         self._household = Household(
-            [name], seed, start, ids=[id or name], habits=habits, cgm=cgm, pump=pump, offset=offset
+            [name], seed, start, ids=[id or name], habits=habits, cgm=cgm, pump=pump, offset=offset, model=model
         )
         self.pump = self._household.wearers[0].pump
 
@@ -208,9 +228,9 @@ class VirtualPerson:
 
 def virtual_days(
     subject_names: Sequence[str], days: float, seed: Seed, *, start: Time = 0, ids: Sequence[str] | None = None,
-    habits: Habits | None = None, cgm: CGM | None = None, offset: Time = 0,
+    habits: Habits | None = None, cgm: CGM | None = None, offset: Time = 0, model: str = "S2008",
 ) -> Mapping[str, list[Record]]:  # fmt: skip
     """Return what the devices of some virtual people report over *days*, by id: the same as of each alone."""
-    household = Household(subject_names, seed, start, ids=ids, habits=habits, cgm=cgm, offset=offset)
+    household = Household(subject_names, seed, start, ids=ids, habits=habits, cgm=cgm, offset=offset, model=model)
     told = household.advance(household.now + round(days * DAY))
     return {wearer.id: records for wearer, records in zip(household.wearers, told, strict=True)}

@@ -51,6 +51,9 @@ class Pump:
         self._told: float | None = None
         self._suspended_until: Time = -(2**62)
         self._rate: float | None = None
+        self._blocked: list[tuple[Time, Time]] = []
+        self._flowing = 0.0
+        self._felt: float | None = None
 
     def command(self, lever: str, amount: float, at: Time) -> float:
         """Take a command for *at* (or as soon as possible after); return what will really be given.
@@ -82,6 +85,24 @@ class Pump:
                 doses.append(Dose("basal", rate, minute))
                 self._rate = rate
         return doses
+
+    def occlude(self, start: Time, end: Time) -> None:
+        """Block the set from *start* until *end* (when it is found and changed): it gives nothing and does not notice."""
+        self._blocked.append((start, end))
+
+    def reaching(self, given: Sequence[Dose], start: Time, end: Time) -> list[Dose]:
+        """Return what of the doses that `take` reported from *start* until *end* reaches the body; food always does."""
+        felt: list[Dose] = []
+        for minute in range(start, end, MINUTE):
+            open_ = not any(since <= minute < until for since, until in self._blocked)
+            due = [dose for dose in given if dose.at == minute]
+            self._flowing = next((d.amount for d in reversed(due) if d.lever == "basal"), self._flowing)
+            felt += [dose for dose in due if dose.lever != "basal" and (open_ or dose.lever != "bolus")]
+            rate = self._flowing if open_ else 0.0
+            if rate != self._felt:
+                felt.append(Dose("basal", rate, minute))
+                self._felt = rate
+        return felt
 
     def rate(self, at: Time) -> float:
         """Return the basal rate, U/h, at a time."""
