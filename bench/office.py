@@ -22,10 +22,54 @@ from gemel.packs.service.log import MISSING, Log, Names
 ZONE = ZoneInfo("Europe/Berlin")
 START = datetime(2025, 1, 6, tzinfo=ZONE)
 HOUR = 3600.0
-STAFF = {"clerk": 9, "analyst": 9, "appraiser": 15, "officer": 6}
-PER_DAY = {0: 36, 1: 30, 2: 30, 3: 28, 4: 22}
 BY_HOUR = (0.06, 0.12, 0.16, 0.14, 0.08, 0.12, 0.14, 0.12, 0.06)
-REWORK, REJECTED = 0.125, 0.3
+
+
+@dataclass(frozen=True)
+class Office:
+    """How an office is: staff by pool, how many come a day by weekday, shares sent back and rejected, hours customers think.
+
+    `tasks` has pool, kind, mean seconds and shape of each task.
+    """
+
+    tasks: Mapping[str, tuple[str, str, float, float]]
+    staff: Mapping[str, int]
+    per_day: tuple[float, float, float, float, float] = (36, 30, 30, 28, 22)
+    rework: float = 0.125
+    rejected: float = 0.3
+    thinks: float = 26.0
+
+
+MORTGAGES = Office(
+    {
+        "take": ("clerk", "lognormal", 1500.0, 0.6),
+        "credit": ("analyst", "gamma", 2800.0, 2.5),
+        "appraise": ("appraiser", "uniform", 5000.0, 0.0),
+        "decide": ("officer", "gamma", 1500.0, 4.0),
+        "reject": ("clerk", "uniform", 600.0, 0.0),
+        "offer": ("clerk", "lognormal", 900.0, 0.4),
+    },
+    {"clerk": 9, "analyst": 9, "appraiser": 15, "officer": 6},
+)
+
+
+def another(seed: int) -> Office:
+    """Return an office of other times, kinds, shares, customers and staff; each pool is busy 25 % to 36 % of its hours."""
+    draw = random.Random(f"office {seed}")
+    kinds = (("lognormal", 0.3, 0.9), ("gamma", 1.0, 5.0), ("uniform", 0.0, 0.0))
+    tasks = {}
+    for task, (pool, _, mean, _) in MORTGAGES.tasks.items():
+        kind, low, high = draw.choice(kinds)
+        tasks[task] = (pool, kind, mean * draw.uniform(0.6, 1.6), draw.uniform(low, high))
+    days = [size * draw.uniform(0.6, 1.4) for size in MORTGAGES.per_day]
+    rework, rejected = draw.uniform(0.05, 0.3), draw.uniform(0.15, 0.5)
+    visits = dict.fromkeys(("take", "credit", "appraise"), 1 / (1 - rework))
+    visits |= {"decide": 1.0, "reject": rejected, "offer": 1 - rejected}
+    hours = dict.fromkeys(MORTGAGES.staff, 0.0)
+    for task, (pool, _, mean, _) in tasks.items():
+        hours[pool] += sum(days) * visits[task] * mean / HOUR
+    staff = {pool: max(round(work / 45 / draw.uniform(0.25, 0.36)), 3) for pool, work in hours.items()}
+    return Office(tasks, staff, (days[0], days[1], days[2], days[3], days[4]), rework, rejected, draw.uniform(10, 40))
 
 
 @dataclass
@@ -36,6 +80,7 @@ class Asset:
     seed: int
     arrivals: float = 1.0
     staff: float = 1.0
+    office: Office = MORTGAGES
     rows: list[tuple[int, str, str, float, float]] = field(default_factory=list)
     left: dict[int, float] = field(default_factory=dict)
     came: dict[int, float] = field(default_factory=dict)
@@ -45,8 +90,10 @@ class Asset:
         self.random = random.Random(self.seed)
         self.heap: list[tuple[float, int, str, tuple[object, ...]]] = []
         self.count = 0
-        self.free = {pool: [f"{pool} {i + 1}" for i in range(round(n * self.staff))] for pool, n in STAFF.items()}
-        self.queues: dict[str, deque[tuple[float, int, str]]] = {pool: deque() for pool in STAFF}
+        self.free = {
+            pool: [f"{pool} {i + 1}" for i in range(round(n * self.staff))] for pool, n in self.office.staff.items()
+        }
+        self.queues: dict[str, deque[tuple[float, int, str]]] = {pool: deque() for pool in self.office.staff}
         self.checks: dict[int, int] = {}
         self._run()
 
@@ -79,7 +126,7 @@ class Asset:
     def _arrivals(self, opens: float, weekday: int) -> list[float]:
         found = []
         for hour, part in enumerate(BY_HOUR):
-            clock, rate = 0.0, self.arrivals * PER_DAY[weekday] * part / HOUR
+            clock, rate = 0.0, self.arrivals * self.office.per_day[weekday] * part / HOUR
             while (clock := clock + self.random.expovariate(rate)) < HOUR:
                 found.append(opens + hour * HOUR + clock)
         return found
@@ -90,11 +137,11 @@ class Asset:
         return bool(self.shut) and self.shut[0][0] <= now
 
     def _open(self, now: float) -> None:
-        for pool in STAFF:
+        for pool in self.office.staff:
             self._serve(now, pool)
 
     def _queue(self, now: float, case: int, task: str) -> None:
-        pool = TASKS[task][0]
+        pool = self.office.tasks[task][0]
         self.queues[pool].append((now, case, task))
         self._serve(now, pool)
 
@@ -108,7 +155,7 @@ class Asset:
             self._at(end, "done", case, task, pool, who)
 
     def _lasts(self, task: str) -> float:
-        _, kind, mean, shape = TASKS[task]
+        _, kind, mean, shape = self.office.tasks[task]
         if kind == "lognormal":
             return self.random.lognormvariate(np.log(mean) - shape**2 / 2, shape)
         if kind == "gamma":
@@ -128,15 +175,15 @@ class Asset:
         elif task in ("credit", "appraise"):
             self.checks[case] -= 1
             if not self.checks[case]:
-                back = self.random.random() < REWORK
+                back = self.random.random() < self.office.rework
                 self._at(
-                    now + (0 if back else self.random.expovariate(1 / (26 * HOUR))),
+                    now + (0 if back else self.random.expovariate(1 / (self.office.thinks * HOUR))),
                     "queue",
                     case,
                     "take" if back else "decide",
                 )
         elif task == "decide":
-            self._at(now, "queue", case, "reject" if self.random.random() < REJECTED else "offer")
+            self._at(now, "queue", case, "reject" if self.random.random() < self.office.rejected else "offer")
         else:
             self.left[case] = now
 
@@ -151,17 +198,6 @@ class Asset:
         start, end = (np.array([origin + round(1000 * row[k]) for row in rows]) for k in (3, 4))
         names = (_names([str(row[k]) for row in rows]) for k in range(3))
         return Log(*names, np.full(len(rows), MISSING), start, end, np.zeros(len(rows), bool))
-
-
-TASKS: Mapping[str, tuple[str, str, float, float]] = {
-    "take": ("clerk", "lognormal", 1500.0, 0.6),
-    "credit": ("analyst", "gamma", 2800.0, 2.5),
-    "appraise": ("appraiser", "uniform", 5000.0, 0.0),
-    "decide": ("officer", "gamma", 1500.0, 4.0),
-    "reject": ("clerk", "uniform", 600.0, 0.0),
-    "offer": ("clerk", "lognormal", 900.0, 0.4),
-}
-"""Pool, kind, mean seconds and shape of each task."""
 
 
 def _names(words: list[str]) -> Names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import bench.discovery as judged
 from gemel.errors import BadInput
 from gemel.facts import DAY, HOUR, MINUTE, SECOND
 from gemel.packs.service.discovery import CUSTOMERS, Found, discover
@@ -21,8 +23,10 @@ from gemel.packs.service.discovery.replay import simulated
 from gemel.packs.service.distance import distances
 from gemel.packs.service.log import MISSING, Log, Names
 from gemel.packs.service.logs import read_log
+from gemel.process import empty
 from gemel.process.calendar import Arrivals, Calendar, Shift
 from gemel.process.duration import Duration, exponential, fixed
+from gemel.process.engine import simulate
 from gemel.process.network import (
     ANY,
     END,
@@ -71,8 +75,6 @@ CLINIC = Network(
 
 def untold(log: Log) -> Log:
     """Return the log as most are: it does not tell when anything queued."""
-    from dataclasses import replace
-
     return replace(log, queued=np.full(len(log), MISSING), zone="UTC")
 
 
@@ -173,6 +175,41 @@ def test_draws_of_the_posterior_are_spread_as_it_says() -> None:
     for name, (mean, sd) in found.posterior.items():
         assert np.log(drawn[name]).mean() == pytest.approx(mean, abs=4 * sd / 60)
         assert np.log(drawn[name]).std() == pytest.approx(sd, rel=0.1)
+
+
+def test_draws_of_a_choice_are_spread_as_its_counts_allow() -> None:
+    """Each member has shares of its own: of n passages, with mean p and sd √(p(1 - p)/(n + 1)) (a Dirichlet's)."""
+    found = clinic(True)
+    ((choice, counts),) = found.counts.items()
+    drawn = found.routes(START, 4000, np.random.default_rng(2))
+    many = sum(counts.values())
+    assert np.sum([one.value for one in drawn], axis=0) == pytest.approx(1)
+    for one, (to, count) in zip(drawn, counts.items(), strict=True):
+        p = count / many
+        assert (one.at, one.kind, one.target) == (START, "route", f"{choice}>{to}")
+        assert np.mean(one.value) == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / many / 4000))
+        assert np.std(one.value) == pytest.approx(np.sqrt(p * (1 - p) / (many + 1)), rel=0.1)
+
+
+def test_members_go_the_ways_that_their_draws_say() -> None:
+    """Where only five passages each way tell the shares, members differ far more in how many they admit than by chance alone."""
+    found = replace(clinic(True), counts={choice: dict.fromkeys(to, 5) for choice, to in clinic(True).counts.items()})
+    until, fates = START + 8 * 7 * DAY, np.random.default_rng(3)
+    told, alone = (
+        simulate(found.network, empty(START), until, members=40, seed=4, controls=controls).gauges["served.admit"][-1]
+        for controls in (found.routes(START, 40, fates), ())
+    )
+    assert told.std() > 3 * alone.std()
+
+
+def test_the_bench_asks_of_the_twin_what_it_asks_of_the_office(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody comes after the weeks that are judged: hours and waits are the same however long is left to empty it."""
+    monkeypatch.setattr(judged, "MEMBERS", 4)
+    first = judged.cycles(clinic(True).network, 3, clinic(True), 1)
+    monkeypatch.setattr(judged, "EMPTYING", judged.EMPTYING + 10)
+    assert [part.tolist() for part in judged.cycles(clinic(True).network, 3, clinic(True), 1)] == [
+        part.tolist() for part in first
+    ]
 
 
 def test_the_service_that_made_the_loan_applications_is_found(data: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gemel.facts import Time
 from gemel.packs.service.discovery.arrivals import Came, arrivals_of
 from gemel.packs.service.discovery.batches import batches_of
 from gemel.packs.service.discovery.evidence import UNSEEN, Evidence, Note, evidence_of
@@ -16,6 +17,7 @@ from gemel.packs.service.discovery.staff import Staff, staff_of, unseen
 from gemel.packs.service.discovery.times import Timing, timing_of, waiting_since
 from gemel.packs.service.discovery.zone import zone_of
 from gemel.packs.service.log import Column, Log, Names
+from gemel.process.control import Control
 from gemel.process.duration import table_of
 from gemel.process.network import Attribute, Customers, Network
 
@@ -31,17 +33,31 @@ def _silent(_: str) -> None:
 class Found:
     """A network, the posterior of its rates, which activity each task is, what was seen and what could not be.
 
-    `posterior` has, by the names that `simulate(scales=)` knows, mean and sd of the log of a multiplier.
+    `posterior` has, by the names that `simulate(scales=)` knows, mean and sd of the log of a multiplier. `counts` tells for
+    each choice that goes by shares alone how often each way was taken; choices by rules are taken as known, as are delays.
     """
 
     network: Network
     posterior: Mapping[str, tuple[float, float]]
     report: tuple[Note, ...]
     activity: Mapping[str, str]
+    counts: Mapping[str, Mapping[str, int]]
 
     def scales(self, members: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return multipliers (members,) of each rate, drawn from the posterior."""
         return {name: np.exp(rng.normal(mean, sd, members)) for name, (mean, sd) in self.posterior.items()}
+
+    def routes(self, at: Time, members: int, rng: np.random.Generator) -> tuple[Control, ...]:
+        """Return levers that give each member its own shares of choices from a moment on, ms: Dirichlet of the counts.
+
+        A share that n passages tell is known to about √(p(1 - p)/n); the mean is the network's (Rubin 1981,
+        10.1214/aos/1176345338).
+        """
+        found: list[Control] = []
+        for choice, counts in self.counts.items():
+            shares = rng.dirichlet(list(counts.values()), members)
+            found += [Control(at, "route", f"{choice}>{to}", shares[:, k]) for k, to in enumerate(counts)]
+        return tuple(found)
 
     @property
     def unknown(self) -> tuple[Note, ...]:
@@ -66,7 +82,7 @@ def discover(log: Log, *, seed: int = 0, name: str = "service", tell: Callable[[
     tell("the choices")
     ways = routed(evidence, level, timing.delays, rng)
     network = _network(name, log, zone, came, staff, timing, ways, evidence)
-    return Found(network, _posterior(came, timing), tuple(evidence.notes), ways.activity)
+    return Found(network, _posterior(came, timing), tuple(evidence.notes), ways.activity, ways.counts)
 
 
 def _network(

@@ -38,12 +38,16 @@ State = tuple[str, str]
 
 @dataclass(frozen=True)
 class Routed:
-    """Where cases enter, all nodes, the activity of each task, and the attributes that rules use."""
+    """Where cases enter, all nodes, the activity of each task, the attributes that rules use, and the counts of choices.
+
+    `counts` tells how often each way was taken, of choices that go by shares alone.
+    """
 
     entry: str
     nodes: tuple[Node, ...]
     activity: Mapping[str, str]
     used: frozenset[str]
+    counts: Mapping[str, Mapping[str, int]]
 
 
 def routed(
@@ -52,7 +56,7 @@ def routed(
     """Return the nodes of a flow; a delay stands before each activity that has one."""
     builder = _Builder(evidence, delays, rng)
     entry = builder.level(level, END, "the start")
-    return Routed(entry, tuple(builder.nodes), builder.activity, frozenset(builder.used))
+    return Routed(entry, tuple(builder.nodes), builder.activity, frozenset(builder.used), builder.counts)
 
 
 @dataclass
@@ -82,6 +86,7 @@ class _Builder:
         self.nodes: list[Node] = []
         self.activity: dict[str, str] = {}
         self.used: set[str] = set()
+        self.counts: dict[str, Mapping[str, int]] = {}
         self.names = {END}
         self.features = _features(evidence)
 
@@ -152,7 +157,10 @@ class _Builder:
         if len(first) < 2:
             return next(iter(first.values()), entries.place[LEAVE])
         named = self._free(name)
-        rules = self._rules(taken, [first[state] for state in taken.next], named)
+        to = [first[state] for state in taken.next]
+        rules = self._rules(taken, to, named)
+        if len(rules) == 1:
+            self.counts[named] = Counter(to)
         self.nodes.append(Choice(named, rules))
         return named
 
