@@ -18,13 +18,22 @@ def remembered(meaning: Meaning, texts: Sequence[str]) -> np.ndarray:
     """Return `meaning.embed(texts)`, computed once for the same texts and model; a damaged file is made anew."""
     if meaning.weaker:
         return meaning.embed(texts)  # as quick as reading it
-    digest = hashlib.sha256("\0".join([meaning.name, *texts]).encode()).hexdigest()[:32]
-    path = cache_folder() / "meaning" / f"{digest}.npy"
+    path = _path(meaning, texts)
     held = _read(path, len(texts))
     if held is None:
         held = meaning.embed(texts)
         _write(path, held)
     return held
+
+
+def kept(meaning: Meaning, texts: Sequence[str]) -> bool:
+    """Return whether `remembered` would answer at once."""
+    return bool(meaning.weaker) or _path(meaning, texts).is_file()
+
+
+def _path(meaning: Meaning, texts: Sequence[str]) -> Path:
+    digest = hashlib.sha256("\0".join([meaning.name, *texts]).encode(errors="replace")).hexdigest()[:32]
+    return cache_folder() / "meaning" / f"{digest}.npy"
 
 
 def _read(path: Path, rows: int) -> np.ndarray | None:
