@@ -102,17 +102,23 @@ def check(bolus: np.ndarray, rate: np.ndarray, given_at: np.ndarray) -> None:
 
 
 def test_an_adversary_gets_no_dose_past_the_caps_in_a_million_tries() -> None:
-    rng, worlds, tries, minutes = np.random.default_rng(5), 80, 10, 1250
-    book = Book(np.zeros((worlds, BOOK)), np.full((worlds, BOOK), USUAL / 60), np.full((worlds, BOOK), USUAL / 60))
+    rng, worlds, tries, minutes = np.random.default_rng(5), 80, (2, 5), 1250
+    book = Book(*(np.full((worlds, BOOK), u) for u in (0.0, USUAL / 60, USUAL / 60)))
     bolus, rate, count = (np.zeros((minutes, worlds)) for _ in range(3))
-    running, until = np.full(worlds, USUAL), np.zeros(worlds)
+    running, until, each = np.full(worlds, USUAL), np.zeros(worlds), np.arange(worlds)
     same, of_book = np.ones(worlds), weigh(book, CURVE)
     well = Facts(USUAL * same, daily=DAILY * same, likely=180 * same, low=180 * same, trusted=same > 0, **of_book)
     for minute in range(minutes):
         running = np.where(until <= minute, USUAL, running)
-        for attempt in range(tries):
+        for turn in range(tries[0]):
             facts = replace(well, **weigh(book, CURVE))
-            basal, dose, lasts, _ = cut(*hostile(rng, minute + attempt, (worlds,)), facts)
+            basal, dose, lasts, _ = cut(*hostile(rng, minute + turn, (tries[1], worlds)), facts)
+            more = dose + np.maximum(basal - USUAL, 0.0) * lasts / 60
+            before = bolus[: minute + 1] + np.maximum(rate[: minute + 1] - USUAL, 0.0) / 60
+            for window, most in ((60, 0.3 * DAILY), (24 * 60, DAILY)):
+                assert (before[-window:].sum(axis=0) + more).max() <= most + 1e-9  # each try, given or not
+            taken = np.where(rng.random(worlds) < 0.5, more.argmax(axis=0), rng.integers(0, tries[1], worlds))
+            basal, dose, lasts = (part[taken, each] for part in (basal, dose, lasts))
             bolus[minute] += dose
             count[minute] += dose > 0
             running, until = basal, minute + lasts
@@ -121,7 +127,7 @@ def test_an_adversary_gets_no_dose_past_the_caps_in_a_million_tries() -> None:
         for part, newest in ((book.bolus, np.zeros(worlds)), (book.basal, running / 60)):
             part[:, 1:] = part[:, :-1].copy()
             part[:, 0] = newest
-    assert worlds * tries * minutes == 1_000_000
+    assert worlds * tries[0] * tries[1] * minutes == 1_000_000
     check(bolus, rate, count)
     assert bolus.sum() > 100  # the guard lets insulin through, or this would prove nothing
 

@@ -192,32 +192,35 @@ def _whole(value: float) -> np.ndarray:
 
 
 def book(moment: Moment) -> Book:
-    """Return the insulin of the last day by minutes ago; doses of the future count as just given, rates of it not at all."""
+    """Return the insulin of the last day by minutes ago; boluses of the future count as just given, rates of it not at all."""
     profile, now = moment.profile, moment.now
-    start = now - DAY
-    bolus, usual = np.zeros(BOOK), np.zeros(BOOK)
-    for a, b, hour in hours(profile, start, now):
-        usual += profile.basal[hour] / 60 * _overlap(now, a, b)
-    basal = usual.copy()
-    for a, b, rate in segments(moment.doses, now):
-        share = _overlap(now, max(a, start), b) if b > start else np.zeros(BOOK)
-        basal = basal * (1 - share) + _credible(rate) / 60 * share
+    edges = -np.arange(BOOK + 1) * float(MINUTE)
+    as_usual = [(a - now, b - now, profile.basal[hour]) for a, b, hour in hours(profile, now - DAY, now)]
+    ran = [
+        (max(a - now, -DAY), b - now, _credible(rate)) for a, b, rate in segments(moment.doses, now) if b > now - DAY
+    ]
+    first = float(ran[0][0]) if ran else 0.0
+    basal = -np.diff(_summed(as_usual, np.minimum(edges, first))) - np.diff(_summed(ran, edges))
+    bolus = np.zeros(BOOK)
     for dose in moment.doses:
         ago = max((now - dose.at) // MINUTE, 0)
         if dose.lever == "bolus" and ago < BOOK:
             bolus[ago] += _credible(float(dose.amount))
-    return Book(bolus, basal, usual)
+    return Book(bolus, basal, -np.diff(_summed(as_usual, edges)))
+
+
+def _summed(rates: list[tuple[int, int, float]], at: np.ndarray) -> np.ndarray:
+    """Return the U given by adjoining rates (start, end, U/h) until *at* (n,) ms."""
+    if not rates:
+        return np.zeros(len(at))
+    start, end, rate = np.array(rates, dtype=float).T
+    total = np.concatenate([[0.0], np.cumsum(rate * (end - start) / HOUR)])
+    return np.asarray(np.interp(at, [*start, end[-1]], total))
 
 
 def _credible(amount: float) -> float:
     """Return an amount from the books, and NaN for one that no pump ever gave: it leaves no room for extra insulin."""
     return amount if 0 <= amount <= MOST else np.nan
-
-
-def _overlap(now: int, start: int, end: int) -> np.ndarray:
-    """Return the part of each minute of the last day, newest first, that lies between *start* and *end*."""
-    newest = now - np.arange(BOOK) * MINUTE
-    return np.asarray(np.clip(np.minimum(newest, end) - np.maximum(newest - MINUTE, start), 0, MINUTE) / MINUTE)
 
 
 def _expected(moment: Moment) -> tuple[np.ndarray, np.ndarray]:

@@ -53,8 +53,11 @@ class Insulin:
         ago = near((when - self.at[:, None]) / MINUTE)
         live = (self.at[:, None] <= when) & (self.at[:, None] > when - self.action_min * MINUTE)
         live &= ago < self.action_min
-        own = np.where(live, self.units[:, None] * self.curve.left(ago), 0.0)
-        acts = np.where(live, self.units[:, None] * self.curve.activity(ago), 0.0)
+        # Ages are whole minutes, so the curve is read from a table.
+        whole = np.arange(np.floor(self.action_min) + 1)
+        age = np.clip(ago, 0, whole[-1]).astype(np.int64)
+        own = np.where(live, self.units[:, None] * self.curve.left(whole)[age], 0.0)
+        acts = np.where(live, self.units[:, None] * self.curve.activity(whole)[age], 0.0)
         return near(own.sum(0), 3), near(acts.sum(0), 4), near(own[self.units < 0.1].sum(0), 3)
 
 
