@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli.console import STORE, Actor, Json, Store, opened, say
+from gemel.errors import BadInput
 
 if TYPE_CHECKING:
     from gemel.bank.tokens import Token
@@ -20,20 +21,32 @@ Scopes = Annotated[
     list[str] | None, typer.Option("--scope", help="Only for this: a verb, or metrics, or tokens; again for each.")
 ]
 
+Phone = Annotated[
+    str | None,
+    typer.Option("--nightscout", metavar="TWIN", help="An API secret for a phone app, at this twin's address only."),
+]
+
 
 def create(
-    whom: Whom, *, purpose: Purposes, until: Until = None, scope: Scopes = None, store: Store = STORE, by: Actor,
-    as_json: Json = False,
+    whom: Whom, *, purpose: Purposes, until: Until = None, scope: Scopes = None, nightscout: Phone = None,
+    store: Store = STORE, by: Actor, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Make a token for an actor, and show it this once."""
     from gemel.bank.consenting import moment
     from gemel.bank.tokens import Tokens
     from gemel.consent import VERBS
+    from gemel.server.nightscout_auth import create as for_phone
 
     secret = f"gemel_{secrets.token_urlsafe(32)}"
-    with opened(store, create=True) as bank:
-        made = Tokens(bank).create(secret, whom, purpose, by=by, until=moment(until), scopes=scope or VERBS)
-    say(as_json, _body(made) | {"token": secret}, f"{secret}\nfor {_told(made)}; it is shown this once")
+    with opened(store, create=nightscout is None) as bank:
+        if nightscout is not None:
+            if scope:
+                raise BadInput("an app's secret opens what its grants open; it takes no --scope", field="scope")
+            secret, made = for_phone(bank, Tokens(bank), nightscout, whom, purpose, by=by, until=moment(until))
+        else:
+            made = Tokens(bank).create(secret, whom, purpose, by=by, until=moment(until), scopes=scope or VERBS)
+    where = "" if nightscout is None else f", at /nightscout/{nightscout}"
+    say(as_json, _body(made) | {"token": secret}, f"{secret}\nfor {_told(made)}{where}; it is shown this once")
 
 
 def listed(*, store: Store = STORE, as_json: Json = False) -> None:

@@ -79,7 +79,7 @@ def _lines(text: str, delimiter: str, file: str) -> Iterator[tuple[int, list[str
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield reader.line_num, [cell.strip().strip("\ufeff") for cell in cells]
+                yield reader.line_num, [cell.strip() for cell in cells]
     except csv.Error as error:
         raise BadInput(f"is not a table: {error}", file=file, row=reader.line_num) from None
 
@@ -106,7 +106,9 @@ def _row(header: Sequence[str], cells: Sequence[str], by: Place, delimiter: str)
         raise by.bad(f"has {len(cells)} fields where the header has {len(header)}; is the file cut off?")
     if any(cells[len(header) :]):
         raise by.bad(f"has {len(cells)} fields where the header has {len(header)}")
-    return Row({name: cell for name, cell in zip(header, cells, strict=False) if name}, by, delimiter)
+    named = dict(zip(header, cells, strict=False))
+    named.pop("", None)
+    return Row(named, by, delimiter)
 
 
 def unused(report: Report, what: str) -> None:

@@ -61,7 +61,7 @@ def _at(one: Mapping[str, Any], by: Place, zone: tzinfo | None) -> Time:
         return when(one["time"], by.at("time"), zone)
     if one.get("deviceTime"):
         return when(one["deviceTime"], by.at("deviceTime"), zone, one.get("timezoneOffset"))
-    raise by.bad("has no time: neither time nor deviceTime")
+    raise by.at("time").bad("has no time: neither time nor deviceTime")
 
 
 def _id(one: Mapping[str, Any]) -> str | None:
