@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import given
@@ -95,19 +96,21 @@ def test_what_is_no_amount_is_refused_and_nothing_happens(dose: float) -> None:
     assert one.now == 0 and one.truth.shape == (6, 0)
 
 
+GIVING: list[Ward] = []
+"""The wards that the property above steps through, begun when it is."""
+
+
+@hypothesis.settings(max_examples=50, deadline=None)
 @given(st.floats(0.0, 1e6), st.floats(0.0, 1e6))
 def test_the_pump_gives_whole_steps_within_its_limits(basal: float, bolus: float) -> None:
-    one = HELD[0]
-    if one.over:
-        HELD[0] = one = ward(3, rescues=False)
+    if not GIVING or GIVING[-1].over:
+        GIVING.append(ward(3, rescues=False))
+    one = GIVING[-1]
     one.step(np.full(6, basal), np.full(6, bolus))
     given_ = one.readings()
     assert given_.basal.max() <= 30.0 and given_.bolus.max() <= 30.0
     for amount, asked in ((given_.basal, basal), (given_.bolus, bolus)):
         assert np.allclose(amount / 0.05, np.round(amount / 0.05)) and abs(amount[0] - min(asked, 30.0)) < 0.026
-
-
-HELD = [ward(3, rescues=False)]
 
 
 def test_an_occluded_set_gives_nothing_reports_as_given_and_is_found() -> None:
