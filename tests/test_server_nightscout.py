@@ -21,7 +21,7 @@ from gemel.loop import Loop
 from gemel.packs.diabetes import Person
 from gemel.server.app import Access, create_app
 from gemel.server.nightscout_auth import create
-from gemel.streams import nightscout
+from gemel.streams import Item, Place, nightscout
 from gemel.streams.nightscout_site import nightscout_site
 from gemel.thread import MemoryThread
 
@@ -313,6 +313,42 @@ def test_one_bad_document_does_not_keep_the_others_out(home: Home) -> None:
         door.post(f"{API}/v1/entries.json", json=[sgv(20)])
         assert [fact.body["active"] for fact in home.facts("alert/1")][-1] is False
     assert home.said("glucose") == [(120, 0), (120, 10), (120, 20)]
+
+
+@pytest.mark.parametrize(
+    "extra", ['"noise": NaN', '"noise": 1e999', '"notes": "\\ud800"', '"pumpId": 123456789012345678901234567890',
+              '"a": ' + "[" * 500 + "]" * 500,
+              '"notes": "' + "x" * 300_000 + '"', '"date": "yesterday"', '"date": 5', '"isValid": "no"', '"_id": {"$oid": 3}'],
+)  # fmt: skip
+def test_a_strange_document_is_answered_and_never_breaks_anything(home: Home, extra: str) -> None:
+    """Not a number, half a letter, too long, too deep: 400 with the reason, or kept; and the next upload is taken."""
+    body = '{"type": "sgv", "sgv": 120, "date": ' + str(NOON) + ", " + extra + "}"
+    with home.door() as door:
+        for version, path in (("v1", "entries.json"), ("v3", "entries")):
+            answer = door.post(f"{API}/{version}/{path}", content=body, headers={"Content-Type": "application/json"})
+            assert answer.status_code in (200, 201, 400), answer.text
+        assert door.post(f"{API}/v1/entries.json", json=[sgv(5)]).status_code == 200
+        assert door.get(f"{API}/v1/entries.json").status_code == 200
+    assert home.said("glucose")[-1] == (120, 5)
+
+
+def test_an_upload_leaves_doses_alone_that_came_another_way(home: Home) -> None:
+    """A basal rate that the same actor wrote through our own API is not the app's to take back."""
+    item = Item("basal", 2.0, "U/h", NOON - 30 * MINUTE, "own", Place("items", 1))
+    home.loop.take("lily", [item], PHONE, "care")
+    with home.door() as door:
+        door.post(f"{API}/v1/profile.json", json=PROFILE)
+        door.post(f"{API}/v1/entries.json", json=[sgv(-60), sgv(0)])
+    assert (2.0, -30) in home.said("basal")
+
+
+def test_erasing_a_twin_erases_what_apps_sent(home: Home) -> None:
+    """The documents are among the twin's facts, and go with them."""
+    with home.door() as door:
+        door.post(f"{API}/v1/treatments.json", json=[treatment(0, "Note", notes="made up", id="n1")])
+        home.bank.erase("lily", by="sarah", reason="made up")
+        assert door.get(f"{API}/v1/treatments.json").status_code in (401, 403, 404)
+    assert home.facts("nightscout/1") == []
 
 
 def test_a_deletion_in_v3_is_a_mark_that_history_tells(home: Home) -> None:

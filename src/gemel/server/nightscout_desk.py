@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from gemel.bank.tail import Tail
 from gemel.errors import BadInput
-from gemel.facts import Draft, Time
+from gemel.facts import DAY, Draft, Time
 from gemel.server.asker import Asker
 from gemel.server.desk import Desk
 from gemel.server.errors import Turned
@@ -24,6 +25,10 @@ STATUSES = 300
 
 MOST = 1000
 """Documents in one request."""
+
+DEEPEST = 30
+LONGEST = 256 * 1024
+"""Bytes of a document: one with a whole profile in it has some ten thousand."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +127,8 @@ class Documents:
         self, twin: str, shelf: Shelf, collection: str, doc: Any, asker: Asker, now: Time, held: dict[str, Put]
     ) -> Put:
         """Return what is to become of a document; *held* are those before it in the same request."""
-        if not isinstance(doc, dict):
-            return Put({"identifier": ""}, False, False, BadInput(f"a document is an object, not {type(doc).__name__}"))
         try:
+            plain(doc)
             at = moment(doc, collection, self.desk.bank.now())
             old = shelf.same(collection, doc, at)
             new = version(doc, old, collection, at, now, asker.actor)
@@ -151,21 +155,12 @@ class Documents:
             for put in puts
         ]  # fmt: skip
         bank.append([*kept, *facts])
-        since = self._since(shelf, collection, puts)
-        self.shelf(twin)
-        if since is not None and bank.gate.decide(asker.actor, "write", twin, "basal", asker.purpose).allowed:
-            rate = basal(bank, twin, self.shelf(twin), since, asker.actor, now)
+        if bank.gate.decide(asker.actor, "write", twin, "basal", asker.purpose).allowed:
+            times = [int(put.doc["date"]) for put in puts if collection == "treatments" and rates(put.doc)]
+            rate = basal(bank, twin, self.shelf(twin), min([*times, now - DAY]), asker.actor, now)
             if rate:
                 self._admit(asker, twin, collection, rate)
                 bank.append(rate)
-
-    def _since(self, shelf: Shelf, collection: str, puts: Sequence[Put]) -> Time | None:
-        """Return from when on the basal rate may be otherwise now: since the last record, or what bears on the rate."""
-        times = [] if shelf.last is None else [shelf.last]
-        for put in puts:
-            touching = collection == "profile" or (collection == "treatments" and rates(put.doc))
-            times += [int(doc["date"]) for doc in (put.doc, put.old) if doc is not None and (touching or not times)]
-        return min(times, default=None)
 
     def _admit(self, asker: Asker, twin: str, collection: str, facts: Sequence[Draft]) -> None:
         names = sorted({str(fact.body["name"]) for fact in facts})
@@ -178,8 +173,7 @@ class Documents:
         self.desk.bank.gate.require_one(asker.actor, "write", twin, NAMES["devicestatus"], asker.purpose)
         held, now, puts = self._statuses.setdefault(twin, deque(maxlen=STATUSES)), self.desk.bank.now(), list[Put]()
         for doc in docs:
-            if not isinstance(doc, dict):
-                raise BadInput(f"a document is an object, not {type(doc).__name__}")
+            plain(doc)
             made = version(doc, None, "devicestatus", moment(doc, "devicestatus", now), now, asker.actor)
             fresh = all(one["identifier"] != made["identifier"] for one in held)
             held += [made] if fresh else []
@@ -200,6 +194,29 @@ class Documents:
         problem = next((put.problem for put in puts if put.problem is not None), None)
         if puts:
             self.desk.loop.unusable(twin, actor, problem)
+
+
+def plain(doc: Any) -> None:
+    """Raise `BadInput` unless *doc* is an object that can be kept: finite numbers, proper text, not too long."""
+    if not isinstance(doc, dict):
+        raise BadInput(f"a document is an object, not {type(doc).__name__}")
+    try:
+        size = len(json.dumps(doc, allow_nan=False, ensure_ascii=False).encode())
+    except (ValueError, RecursionError):
+        raise BadInput("a document has finite numbers and proper text, not too deep") from None
+    if size > LONGEST:
+        raise BadInput(f"a document has at most {LONGEST} bytes; this one has {size}")
+    _within(doc)
+
+
+def _within(value: Any, depth: int = 0) -> None:
+    if isinstance(value, (dict, list)):
+        if depth > DEEPEST:
+            raise BadInput(f"a document has at most {DEEPEST} levels")
+        for inner in value.values() if isinstance(value, dict) else value:
+            _within(inner, depth + 1)
+    elif isinstance(value, int) and abs(value) >= 2**53:
+        raise BadInput("a document has numbers of 53 bits at most")
 
 
 def known(collection: str) -> str:

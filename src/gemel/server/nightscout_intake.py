@@ -11,7 +11,7 @@ from gemel.bank.correction import ANEW, NEXT, amended
 from gemel.bank.intake import drafts
 from gemel.errors import BadInput
 from gemel.facts import DAY, Draft, Time
-from gemel.server.nightscout_shelf import Doc, Shelf, document
+from gemel.server.nightscout_shelf import PLACE, Doc, Shelf, document
 from gemel.streams import Item, Report, checked, key_of, withdraws
 from gemel.streams.basal import timeline
 from gemel.streams.nightscout_basal import SWITCH, schedules, temporary
@@ -70,11 +70,11 @@ def _back(bank: Bank, twin: str, key: str, name: str, at: Time, by: str) -> list
 
 
 def basal(bank: Bank, twin: str, shelf: Shelf, since: Time, by: str, now: Time) -> list[Draft]:
-    """Return the facts that set the basal rate right from *since*, a day ago at most, until the last record.
+    """Return the facts that set the basal rate right from *since*, a week ago at most, until the last record.
 
     A record that came late may cut what was thought to hold: of what this actor said, that is taken back.
     """
-    end, since = shelf.last, max(since, now - DAY)
+    end, since = shelf.last, max(since, now - 7 * DAY)
     kind = bank.type_of(twin)
     if end is None or since > end or "basal" not in kind.levers:
         return []
@@ -96,7 +96,8 @@ def basal(bank: Bank, twin: str, shelf: Shelf, since: Time, by: str, now: Time) 
 def _stale(bank: Bank, twin: str, doses: Iterable[tuple[Time, str, float, str]], by: str) -> list[Draft]:
     sources, found = bank.replica(twin).sources, list[Draft]()
     for at, name, _, key in doses:
-        if bank.thread.get(sources[key]).by == by:
+        fact = bank.thread.get(sources[key])
+        if fact.by == by and str(fact.body.get("source", "")).startswith(PLACE):
             found += _back(bank, twin, key, name, at, by)
     return found
 

@@ -17,6 +17,8 @@ from gemel.streams.nightscout_docs import Document, document_of, time_of
 
 KIND = "nightscout/1"
 Doc = dict[str, Any]
+PLACE = "nightscout/"
+"""How the place of what apps said begins."""
 
 COLLECTIONS = ("devicestatus", "entries", "food", "profile", "settings", "treatments")
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -32,7 +34,7 @@ _AMOUNTS = ("insulin", "carbs", "absolute", "rate", "percent", "glucose", "enter
 
 def place(collection: str) -> Place:
     """Return where a document was said."""
-    return Place(f"nightscout/{collection}", 1)
+    return Place(f"{PLACE}{collection}", 1)
 
 
 def document(doc: Mapping[str, Any], collection: str) -> Document:
