@@ -20,7 +20,7 @@ from gemel.packs.service.hospital.means import quiet_hour
 from gemel.packs.service.hospital.network import network as hospital
 from gemel.packs.service.kind import service_type
 from gemel.packs.service.means import Here, Look, Means, Opening, closed
-from gemel.packs.service.planner import considered, expected, plan, repaired
+from gemel.packs.service.planner import amend, considered, expected, plan, repaired
 from gemel.packs.service.remedy import Remedy, overdue, repairs
 from gemel.process import (
     ANY,
@@ -182,7 +182,19 @@ def test_the_live_loop_opens_what_was_closed() -> None:
     assert [(dose.lever, dose.amount, dose.at - NOW) for dose in weighed.intervention.doses][:2] == [
         ("open.first", 1.0, 0), ("open.first", 0.0, HOUR)
     ]  # fmt: skip
-    assert AGENTS["service"][0].name == "planner"
+
+
+def test_an_offer_that_waits_for_a_word_holds_back_nothing_that_shortens_waits() -> None:
+    """Amends are another agent's: the planner never compensates, and the one that does shortens nothing."""
+    assert [agent.name for agent in AGENTS["service"]] == ["planner", "amends"]
+    bank = living(shop(), {"open.second": 0.0}, 8, NOW)
+    mia = bank.find("twin", by="mia", purpose="service")
+    mia.record([told(Event("late", "queued", NOW - 30 * MINUTE, "first"), None, Place("x"))])
+    situation = bank.find("twin", by="agent:planner", purpose="service").situation(NOW)
+    (given,) = amend(situation, GIFTS)
+    offered = {option["title"].split()[0] for option in given.choice["options"]}
+    tried = {option["title"].split()[0] for one in plan(situation, GIFTS) for option in one.choice["options"]}
+    assert offered == {"nothing", "give"} and "open" in tried and "give" not in tried
 
 
 UP = {"up.scanner-0": 1.0, "up.scanner-1": 1.0, "wear.scanner-0": 200.0, "wear.scanner-1": 60.0}

@@ -26,9 +26,16 @@ def think(situation: Situation) -> Sequence[Weighed]:
     return plan(situation)
 
 
+def mend(situation: Situation) -> Sequence[Weighed]:
+    """Return what would be given to those whom a service lets down for certain."""
+    from gemel.packs.service.planner import amend
+
+    return amend(situation)
+
+
 TYPES: tuple[TwinType, ...] = ()
 """Types of services are made from data: `gemel discover` makes one from a log."""
 
 MAKERS = {"service": make}
-AGENTS = {"service": (Agent("planner", think, Autonomy.ACT, "service"),)}
-"""The planner acts by itself only where the kind of action allows it (`actions.KINDS`) and its grant does."""
+AGENTS = {"service": (Agent("planner", think, Autonomy.ACT, "service"), Agent("amends", mend, Autonomy.ACT, "service"))}
+"""They act by themselves only where the kind of action allows it (`actions.KINDS`) and their grants do."""

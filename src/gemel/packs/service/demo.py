@@ -115,7 +115,8 @@ class Floor:
 
     def _made(self, bank: Bank, kind: Any) -> Twin:
         twin = bank.create(kind, self.kind.twin, by=self.kind.boss)
-        twin.grant(to="agent:planner", purpose=PURPOSE, read="*", propose="*", act="*")
+        for agent in ("agent:planner", "agent:amends"):
+            twin.grant(to=agent, purpose=PURPOSE, read="*", propose="*", act="*")
         return twin
 
     def _look_back(self, bank: Bank, now: Time) -> None:

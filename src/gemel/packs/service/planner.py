@@ -118,22 +118,34 @@ def fresh(options: Sequence[Acts], view: View, here: Here) -> list[Acts]:
 
 
 def plan(situation: Situation, means: Means | None = None, rules: Rules | None = None) -> Sequence[Weighed]:
-    """Return what was chosen, or nothing where no promise is at risk or nothing would help."""
-    view, rules = view_of(situation), rules or Rules()
-    if view is None:
+    """Return what was chosen to shorten waits, or nothing where no promise is at risk or nothing would help."""
+    rules = rules or Rules()
+    seen = None if _just_done(situation) else _seen(situation, means, rules)  # what was just done must show first
+    if seen is None:
         return ()
+    view, means, here = seen
+    told = [considered(view, look, means, here, rules) for look in means.looks if look.when(here)]
+    return [chosen(one, situation, here, rules) for one in told if one is not None and one.free]
+
+
+def amend(situation: Situation, means: Means | None = None, rules: Rules | None = None) -> Sequence[Weighed]:
+    """Return what was chosen to give to those who are let down for certain, whatever else is being done.
+
+    It is an agent of its own: an offer that waits for somebody's word must not hold back what shortens waits.
+    """
+    rules = rules or Rules()
+    seen = _seen(situation, means, rules)
+    told = None if seen is None else repaired(*seen, rules)
+    return () if seen is None or told is None or not told.free else (chosen(told, situation, seen[2], rules),)
+
+
+def _seen(situation: Situation, means: Means | None, rules: Rules) -> tuple[View, Means, Here] | None:
+    view = view_of(situation)
+    if view is None:
+        return None
     means = means or means_of(view.network)
     here = here_of(situation, view, rules)
-    view = means.sharpen(replace(view, promised=means.promised or view.promised), here)
-    found, taken = list[Weighed](), list[Action]()
-    for look in means.looks if not _just_done(situation) else ():  # what was just done must show first
-        told = considered(view, look, means, here, rules) if look.when(here) else None
-        if told is not None and told.free:
-            weighed, acts = chosen(told, situation, here, rules)
-            found.append(weighed)
-            taken += acts
-    told = repaired(view, means, here, rules, taken)
-    return [*found, chosen(told, situation, here, rules)[0]] if told is not None and told.free else found
+    return means.sharpen(replace(view, promised=means.promised or view.promised), here), means, here
 
 
 def _just_done(situation: Situation) -> bool:
@@ -143,8 +155,8 @@ def _just_done(situation: Situation) -> bool:
     )
 
 
-def chosen(told: Considered, situation: Situation, here: Here, rules: Rules) -> tuple[Weighed, Acts]:
-    """Return one of what may be done, or nothing, as chance and gain decide, with its record; and the actions that it is."""
+def chosen(told: Considered, situation: Situation, here: Here, rules: Rules) -> Weighed:
+    """Return one of what may be done, or nothing, as chance and gain decide, with its record."""
     free, slot = {one.title: one for one in told.free}, situation.now // SLOT * SLOT
     scores = {name: one.score for name, one in free.items()}
     choice = choose(scores, told.view.seed, f"{situation.twin}/{told.look.name}", slot)
@@ -153,13 +165,13 @@ def chosen(told: Considered, situation: Situation, here: Here, rules: Rules) -> 
         "situation": dict(situation.state), "expected": expects, "refused": dict(told.refused), "look": told.look.name
     }  # fmt: skip
     if choice.action == NOTHING:
-        return Weighed(body), ()
+        return Weighed(body)
     taken = free[choice.action]
     level = min(rules.of(action.kind) for action in taken.actions)
     lasts = max(PROPOSAL_LASTS, min(action.works for action in taken.actions) - situation.now)
     reason = told.look.reason(here) + why(taken, told.usual, told.view.horizon)
     what = intervention(taken, told.view, held_of(situation))
-    return Weighed(body, what, reason, lasts, level), taken.actions
+    return Weighed(body, what, reason, lasts, level)
 
 
 def view_of(situation: Situation, promised: Promised | None = None) -> View | None:
