@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tank import Clock
 
 from gemel.bank import Bank
+from gemel.bank.correction import correct
 from gemel.errors import BadInput
 from gemel.facts import MINUTE, Time, iso, time_of
 from gemel.packs.diabetes import Person
@@ -125,6 +126,28 @@ def test_importing_twice_adds_nothing(name: str) -> None:
     lily = bank.create(Person, "lily", by="sarah")
     first, again = lily.load(source_of(name)), lily.load(source_of(name))
     assert (first.new > 0, again.new, again.known) == (True, 0, first.new + first.known)
+
+
+def test_what_was_changed_and_then_deleted_at_the_source_is_gone(tmp_path: Path) -> None:
+    """The correction is taken back with what it corrected; what a person said instead stays."""
+    bank = Bank(MemoryThread(), Clock(LATER), {"diabetes.person": Person})
+    lily = bank.create(Person, "lily", by="sarah")
+    at = time_of("2026-05-01T12:00:00Z")
+    meals: list[dict[str, Any]] = [
+        {"identifier": name, "carbs": 30, "date": at + k * MINUTE} for k, name in enumerate("ab")
+    ]
+
+    def load(*records: dict[str, Any]) -> None:
+        lily.load(nightscout(written(tmp_path, "treatments.json", json.dumps(records))))
+
+    load(*meals)
+    load(*({**meal, "carbs": 45} for meal in meals))
+    second = next(
+        fact for fact in bank.thread.read("lily", kinds=["acted/1"]) if fact.body["value"] == 45 and fact.true_at > at
+    )
+    correct(lily, second.seq, 20.0, "she ate half")
+    load(*({**meal, "carbs": 45, "isValid": False} for meal in meals))
+    assert [dose[2] for dose in bank.replica("lily").doses] == [20.0]
 
 
 # each format

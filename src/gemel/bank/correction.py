@@ -93,6 +93,8 @@ def amended(bank: Bank, twin: str, drafts: Sequence[Draft]) -> list[Draft]:
 
 
 def _amended(bank: Bank, replica: Replica, draft: Draft) -> list[Draft]:
+    if draft.kind == "retracted/1":
+        return [draft, *_withdrawn(bank, replica, draft)]
     key = draft.key or ""
     while key + NEXT in replica.sources:
         key += NEXT
@@ -105,6 +107,18 @@ def _amended(bank: Bank, replica: Replica, draft: Draft) -> list[Draft]:
         return [draft]
     told = {name: draft.body[name] for name in TELLS[draft.kind]}
     return _anew(held, told, ANEW, draft.by, bank.now(), draft.true_at)
+
+
+def _withdrawn(bank: Bank, replica: Replica, draft: Draft) -> list[Draft]:
+    """Return the draft that takes back what stands in the place of what *draft* does; not what a person said."""
+    key = str(draft.body["key"])
+    while key + NEXT in replica.sources:
+        key += NEXT
+    seq = replica.standing(key)
+    if key == draft.body["key"] or seq is None or bank.thread.get(seq).body.get("why", ANEW) != ANEW:
+        return []
+    body = {**draft.body, "key": key}
+    return [Draft(draft.twin, draft.kind, body, draft.true_at, draft.by, (seq,), f"{key}|retracted")]
 
 
 def _says(told: Fact | Draft) -> tuple[Any, ...]:
