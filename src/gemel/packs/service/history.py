@@ -165,7 +165,7 @@ def helped(history: History, who: Sequence[str], doses: Sequence[Dose], network:
 
 def helping(doses: Sequence[Dose], network: Network, last: Time) -> Iterator[tuple[str, Time, Time]]:
     """Yield the stations where something was done for those who wait, and from when until when (ms): people were added to a
-    pool that serves there, or those who wait were told for how long."""
+    pool that serves there, the station was opened for a while, or those who wait were told for how long."""
     turned: dict[str, list[Dose]] = {}
     for dose in sorted(doses, key=lambda one: one.at):
         turned.setdefault(dose.lever, []).append(dose)
@@ -173,9 +173,11 @@ def helping(doses: Sequence[Dose], network: Network, last: Time) -> Iterator[tup
         kind, _, target = lever.partition(".")
         places = [
             one.name for one in network.stations
-            if (kind == "patience" and one.name == target)
+            if (kind in ("patience", "open") and one.name == target)
             or (kind == "staff" and any(target in (team.pool, *team.with_) for team in one.teams))
         ]  # fmt: skip
         for step, after in zip(steps, [*steps[1:], replace(steps[-1], at=last)], strict=True):
-            if (kind == "staff" and step.amount > 0) or (kind == "patience" and step.amount != 1):
+            told = kind == "patience" and step.amount != 1
+            opened = kind == "open" and step.amount > 0 and after.amount == 0
+            if told or opened or (kind == "staff" and step.amount > 0):
                 yield from ((name, step.at, max(after.at, step.at)) for name in places)
