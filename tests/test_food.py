@@ -40,6 +40,7 @@ from gemel.packs.food import (
 )
 from gemel.packs.food.absorption import HELPINGS_SD, PRIOR_SD, Absorption, kind, prior, signature
 from gemel.packs.food.habits import fits
+from gemel.packs.food.spelling import CHANGING, words
 from gemel.packs.food.suggest import figures_of, plate
 from gemel.packs.food.table import KINDS, NUTRIENTS, composed
 from gemel.packs.language import meaning, overlap
@@ -134,6 +135,45 @@ def test_what_is_not_in_the_table_is_said_and_not_guessed(text: str, weak: bool)
         for one in meal.items  # type: ignore[union-attr]
     )
     assert not any(item.food.name in text for item in meal.items)
+
+
+SWEET = [
+    food
+    for food in everyday()
+    if food.per_100["carbohydrate"] > 2 and not CHANGING & set(words(" ".join(food.aliases)))
+]
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(
+        ["sugar free {}", "sugar-free {}", "no added sugar {}", "zero sugar {}", "diet {}", "low carb {}", "{}, no topping"]
+    ),
+    st.sampled_from(SWEET),
+)  # fmt: skip
+def test_what_is_without_sugar_is_never_taken_for_what_has_it(form: str, food: Food) -> None:
+    """Sugar-free lemonade is not lemonade; where the table has none, that is said."""
+    meal = eat(form.format(food.name))
+    if form != "{}, no topping":
+        assert food.key not in [item.food.key for item in meal.items]
+    else:
+        assert food.key in [item.food.key for item in meal.items]
+
+
+@pytest.mark.parametrize(
+    ("text", "food", "grams"),
+    [
+        ("sugar free lemonade", "diet cola", 250), ("a juice box of apple juice", "apple juice", 209),
+        ("apple slices", "apple", 182),
+        ("3 apple slices", "apple", 54), ("hot chips small", "chips", 71), ("10 jelly beans", "jelly beans", 28),
+        ("A glas of mlik", "milk", 203),
+        ("toast x 3", "white toast", 75), ("half a packet of crisps", "crisps", 14), ("sushi 6 pieces", "sushi", 168),
+    ],
+)  # fmt: skip
+def test_measures_and_typos_are_read_where_they_stand(text: str, food: str, grams: float) -> None:
+    """Before the food, after it, or as its last word."""
+    (item,) = eat(text).items
+    assert (item.food.name, item.amount.grams) == (food, pytest.approx(grams, abs=1))
 
 
 def test_a_bowl_holds_what_is_in_it_together() -> None:
@@ -246,7 +286,7 @@ def test_the_built_in_table_is_whole_and_plausible() -> None:
         )
         held = food.per_100
         atwater = 17 * (held["carbohydrate"] + held["protein"]) + 37 * held["fat"]
-        assert abs(atwater - held["energy_kj"]) <= max(0.2 * held["energy_kj"], 40), food.key
+        assert abs(atwater - held["energy_kj"]) <= max(0.2 * held["energy_kj"], 70), food.key
         assert held["carbohydrate"] + held["fat"] + held["protein"] <= 101
 
 

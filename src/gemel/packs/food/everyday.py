@@ -1,8 +1,9 @@
 """Everyday foods that need no data: composition from USDA, portions and recipes by judgement.
 
-`everyday.csv` holds per 100 g what FNDDS (Food and Nutrient Database for Dietary Studies) in USDA FoodData Central says, which is
-in the public domain (CC0): the column `source` is the name there. Aliases, portions and allergens are ours: portions are
-household weights, judgements within some 20 %, and allergens say what the usual recipe holds, never what a label says.
+`everyday.csv` holds per 100 g what FNDDS (Food and Nutrient Database for Dietary Studies), or SR Legacy, in USDA FoodData
+Central says, which is in the public domain (CC0): the column `source` is the name there. Aliases, portions and allergens are
+ours: portions are household weights, judgements within some 20 %, and allergens say what the usual recipe holds, never what
+a label says.
 `dishes.csv` holds recipes by mass, all judgement; a name with * takes any food in its place.
 """
 
@@ -55,7 +56,7 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
 def _food(row: dict[str, str]) -> Food:
     per_100 = {name: float(row[name]) for name in NUTRIENTS if row[name]}
     allergens = frozenset(filter(None, row["allergens"].split(";")))
-    source = f"USDA FNDDS: {row['source']}" if row["source"] != "-" else "judgement: what labels of such products say"
+    source = f"USDA {row['source']}" if row["source"] != "-" else "judgement: what labels of such products say"
     portions = _numbers(row["portions"])
     return Food(_key(row["key"]), row["key"], row["kind"], per_100, source, _names(row), portions, allergens)
 

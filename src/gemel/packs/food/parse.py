@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 from gemel.packs.food.dishes import framed
 from gemel.packs.food.meal import Item, Meal, Unknown
 from gemel.packs.food.measures import VESSELS, Grams, grams, serving
-from gemel.packs.food.phrases import Phrase, phrases
+from gemel.packs.food.phrases import Phrase, ended, phrases
 from gemel.packs.food.search import Hit, Search
 from gemel.packs.food.table import Food
 
 MIXED = frozenset({"dish", "grain", "vegetable", "meat", "legume", "soup", "sauce", "fruit"})
 """Kinds that share one bowl or plate."""
 MILK_ON_CEREAL_G = 125.0
+BY_NAME, COMPOSED, LIKELY = 0.8, 0.7, 0.3
+"""Scores from which a food was named, of a dish that was composed, and from which a food is worth mention."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,21 @@ def _joins(phrase: Phrase, group: Sequence[Phrase], search: Search) -> bool:
 
 
 def _found(phrase: Phrase, search: Search) -> _Found | Unknown:
+    """Return the food of a phrase: by name, else as a dish of it, else with its last word as a measure, else the nearest."""
     hits = tuple(search.find(phrase.food, 4))
-    if hits and hits[0].taken and (hits[0].score >= 0.8 or framed(phrase.food, search) is None):
+    taken = bool(hits) and hits[0].taken
+    if taken and hits[0].score >= BY_NAME:
         return _Found(phrase, hits[0].food, hits)
     made = framed(phrase.food, search)
     if made is not None:
-        return _Found(phrase, made, (Hit(made, 0.7, True), *hits))
-    return Unknown(phrase.food, tuple(hit for hit in hits if hit.score > 0.3)[:3])
+        return _Found(phrase, made, (Hit(made, COMPOSED, True), *hits))
+    again = ended(phrase)
+    found = _found(again, search) if again is not None else None
+    if isinstance(found, _Found) and found.hits[0].score >= (hits[0].score if taken else 0.0):
+        return found
+    if taken:
+        return _Found(phrase, hits[0].food, hits)
+    return Unknown(phrase.food or _said(phrase), tuple(hit for hit in hits if hit.score > LIKELY)[:3])
 
 
 def _items(found: Sequence[_Found]) -> list[Item]:
@@ -135,7 +145,7 @@ def _beside(head: _Found, one: _Found) -> Grams:
 
 
 def _item(one: _Found, amount: Grams) -> Item:
-    others = tuple(hit for hit in one.hits if hit.food.key != one.food.key and hit.score > 0.3)
+    others = tuple(hit for hit in one.hits if hit.food.key != one.food.key and hit.score > LIKELY)
     return Item(_said(one.phrase), one.food, amount, one.hits[0].score, others)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gemel.packs.food.measures import COUNTED, SAME, SIZES, VESSELS, VOLUMES, WEIGHTS
+from gemel.packs.food.spelling import CHANGING, together
 
 FRACTIONS = {"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "⅛": " 1/8"}
 COUNTS = {
@@ -14,6 +15,8 @@ COUNTS = {
     "nine": 9.0, "ten": 10.0, "eleven": 11.0, "twelve": 12.0, "twenty": 20.0, "dozen": 12.0, "couple": 2.0, "few": 3.0,
     "several": 4.0, "half": 0.5, "quarter": 0.25, "third": 1 / 3, "another": 1.0, "single": 1.0, "double": 2.0, "both": 2.0,
 }  # fmt: skip
+ENDING = frozenset({"small", "medium", "large"})
+"""Sizes that may stand alone at the end, as in "hot chips small"."""
 PARTS = frozenset({"half", "quarter", "third", "dozen", "couple", "few"})
 """Counts that multiply the one before them: three quarters, a dozen."""
 VAGUE = {"some": 1.0, "bit": 0.5, "little": 0.6, "lot": 1.5, "lots": 1.5, "loads": 1.5, "plenty": 1.5}
@@ -47,13 +50,15 @@ class Phrase:
 def phrases(text: str, is_name: Callable[[str], bool]) -> list[Phrase]:
     """Return the parts of *text*; names such as "mac and cheese" (*is_name*) stay whole, "without" drops what follows."""
     found = [_phrase(joined, part) for joined, part in _parts(_plain(text), is_name)]
-    return [one for one in found if one.joined not in ("without", "no") and (one.food or one.measured)]
+    said = [one for one in found if one.joined not in ("without", "no") and one.food not in CHANGING]
+    return [one for one in said if one.food or one.measured]
 
 
 def _plain(text: str) -> str:
-    text = text.lower().strip().rstrip(".!?")
+    text = together(text).strip().rstrip(".!?")
     for sign, words in FRACTIONS.items():
         text = text.replace(sign, words)
+    text = re.sub(r"\bjuice (box|carton|popper)(e?s?) of\b", r"\1\2 of", re.sub(r"\b'?n'?\b", "and", text))
     text = re.sub(r"[()\[\]]", ",", text.replace("&", " and ").replace("’", "'"))
     text = re.sub(rf"({NUMBER})\s*(?:-|–|to)\s*({NUMBER})(?![\d/])", lambda m: f"{_mean(m[1], m[2]):g}", text)
     text = re.sub(r"\b(\d+) and (a|one|1) (half|quarter)\b", lambda m: f"{float(m[1]) + COUNTS[m[3]]:g}", text)
@@ -151,9 +156,22 @@ def _back(start: Phrase) -> Phrase:
     tokens = start.food.split()
     for place in range(1, len(tokens)):
         rest = _front(start.joined, tokens[place:])
-        if not rest.food and (rest.count is not None or rest.unit in VESSELS):
+        if not rest.food and (rest.count is not None or rest.unit in VESSELS or rest.size in ENDING):
             return replace(rest, food=" ".join(tokens[:place]))
     return start
+
+
+def ended(phrase: Phrase) -> Phrase | None:
+    """Return *phrase* with a measure that ends its food read as one (apple slices, juice box), or None without one.
+
+    Of several without a count nobody knows how many: then it is a serving.
+    """
+    food, _, last = phrase.food.rpartition(" ")
+    unit = unit_of(last)
+    if not food or not unit or phrase.unit:
+        return None
+    several = last.endswith("s") and phrase.count is None
+    return replace(phrase, food=food, unit="" if several else unit)
 
 
 def _units() -> frozenset[str]:

@@ -16,7 +16,7 @@ from itertools import groupby
 
 import numpy as np
 
-from gemel.packs.food.spelling import alike, telling, words
+from gemel.packs.food.spelling import alike, changed, telling, words
 from gemel.packs.food.table import Food, Table
 from gemel.packs.language import Meaning, kept, remembered
 
@@ -24,8 +24,8 @@ NAMED, TYPO = 0.97, 0.9
 """Scores of what was asked for by name, and by name with a typo."""
 COVERED, HALF_COVERED, NEAR, NEARER = 0.98, 0.55, 0.6, 0.82
 """What is taken as meant: all words shared; or some and the last, and near in meaning; or nearer in meaning alone."""
-MOST_OF_A_DISH = 0.6
-"""The share of a recipe's name that must have been said: meatballs are not spaghetti and meatballs."""
+MOST_OF_A_NAME = 0.5
+"""The share of a spoken name that must have been said: a big mac is no mac and cheese; names with commas are not spoken."""
 USUAL = {"raw": 0.0, "boiled": 0.01, "fresh": 0.01, "regular": 0.01, "commercial": 0.01, "plain": 0.02, "peeled": 0.01}
 UNUSUAL = {
     "dried": -0.06,
@@ -53,6 +53,7 @@ class _Name:
     food: int
     words: tuple[str, ...]
     first: frozenset[str]
+    listed: bool
 
 
 class Search:
@@ -63,7 +64,9 @@ class Search:
         self._texts = [
             (row, text) for row, food in enumerate(table) for text in dict.fromkeys((food.name, *food.aliases))
         ]
-        self._names = [_Name(row, words(text), frozenset(words(text.split(",")[0]))) for row, text in self._texts]
+        self._names = [
+            _Name(row, words(text), frozenset(words(text.split(",")[0])), "," in text) for row, text in self._texts
+        ]
         self._exact: dict[frozenset[str], int] = {}
         for number, name in enumerate(self._names):
             self._exact.setdefault(frozenset(name.words), number)
@@ -128,8 +131,12 @@ class Search:
             return TYPO * min(lexical, 1.0), True
         score = 0.6 * lexical + 0.35 * max(cosine, 0.0)
         strict = bool(self.meaning.weaker)
-        whole = not self.table.foods[self._names[number].food].parts or self._back(asked, number) >= MOST_OF_A_DISH
-        taken = (covered >= COVERED and whole) or (covered >= HALF_COVERED and last and cosine >= NEAR and not strict)
+        name = self._names[number]
+        whole = name.listed or self._back(asked, number) >= MOST_OF_A_NAME
+        if changed(asked, self._all_words[self._names[number].food]):
+            return 0.5 * score, False
+        near = cosine >= NEAR and not strict
+        taken = whole and (covered >= COVERED or (covered >= HALF_COVERED and last and near))
         return score, taken or (cosine >= NEARER and not strict)
 
     @cached_property

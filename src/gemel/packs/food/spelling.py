@@ -21,13 +21,35 @@ FILLERS = frozenset({
     "lunch", "dinner", "tea-time", "snack", "today", "yesterday", "please", "raw", "tasty",
 })  # fmt: skip
 """Words that say nothing of which food it is, unless the table's own name has them."""
+SWAPPED = 0.85
+"""The likeness of a word whose letters changed places."""
+CHANGING = frozenset(
+    {"diet", "zero", "sugarfree", "unsweetened", "lite", "light", "keto", "glutenfree", "vegan", "carbfree"}
+)
+"""Words that make another food of it: whoever says them means no food whose name has none of them."""
 CLOSE = 0.8
 """From which likeness on a word may be another one misspelt (Ratcliff-Obershelp)."""
 
 
+def together(text: str) -> str:
+    """Return *text* in small letters, with what changes a food as one word: sugar-free, no added sugar, low carb."""
+    text = re.sub(
+        r"\b(?:no|zero|without|0)(?: added)?[ -]sugar\b|\bsugar[ -](?:free|less)\b|\bsugarless\b",
+        "sugarfree",
+        text.lower(),
+    )
+    text = re.sub(r"\bgluten[ -]free\b", "glutenfree", text)
+    return re.sub(r"\b(?:low|no|zero)[ -]carbs?\b|\bcarb[ -]free\b", "carbfree", text)
+
+
+def changed(asked: Collection[str], name: Collection[str]) -> bool:
+    """Return whether what was asked for is changed in a way of which a name knows nothing."""
+    return bool(CHANGING & set(asked)) and not CHANGING & set(name)
+
+
 def words(text: str) -> tuple[str, ...]:
     """Return the words of *text* as they are compared."""
-    plain = unicodedata.normalize("NFKD", text.lower().replace("&", " and ").replace("'", "").replace("’", ""))
+    plain = unicodedata.normalize("NFKD", together(text).replace("&", " and ").replace("'", "").replace("’", ""))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     found = (_one(word) for word in re.findall(r"[a-z0-9%]+", plain))
     return tuple(part for word in found for part in SPELLINGS.get(word, word).split())
@@ -60,6 +82,8 @@ def likeness(word: str, other: str) -> float:
         return 1.0
     if len(word) < 4 or len(other) < 4 or abs(len(word) - len(other)) > 2 or word[0] != other[0]:
         return 0.0
+    if sorted(word) == sorted(other):
+        return SWAPPED
     match = SequenceMatcher(None, word, other)
     if match.real_quick_ratio() < CLOSE or match.quick_ratio() < CLOSE:
         return 0.0
