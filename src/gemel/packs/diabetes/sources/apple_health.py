@@ -86,7 +86,7 @@ class _Gathered:
 def _items(path: Path, zone: tzinfo | None, report: Report) -> Iterator[Item]:
     found = _Gathered(zone, report)
     with _opened(path) as stream:
-        _parse(stream, path, lambda record, reason, line: _take(record, reason, Place(str(path), line), found))
+        _parse(stream, path, lambda record, reason, line: _take(record, reason, str(path), line, found))
     yield from found.items
     yield from changes(found.rates, report)
     yield from found.hearts.items(report)
@@ -123,16 +123,18 @@ def _parse(stream: IO[bytes], path: Path, take: Callable[[Mapping[str, str], str
         raise BadInput("is no export of Apple Health: its first element is no HealthData", file=str(path))
 
 
-def _take(record: Mapping[str, str], reason: str, by: Place, found: _Gathered) -> None:
+def _take(record: Mapping[str, str], reason: str, file: str, line: int, found: _Gathered) -> None:
     kind = record.get("type", "").removeprefix(_KIND)
     if kind not in _USED:
         unused(found.report, f"{kind or 'a record without a type'}")
         return
-    value = positive(record.get("value"), by.at("value"))
-    start = when(record.get("startDate"), by.at("startDate"), found.zone)
-    end = when(record.get("endDate", record.get("startDate")), by.at("endDate"), found.zone)
+    by = Place(file, line, "value")
+    value = positive(record.get("value"), by)
+    began, ended = record.get("startDate"), record.get("endDate", record.get("startDate"))
+    start = when(began, Place(file, line, "startDate"), found.zone)
+    end = start if ended == began else when(ended, Place(file, line, "endDate"), found.zone)
     if value is not None:
-        _say(kind, value, start, end, record, reason, by.at("value"), found)
+        _say(kind, value, start, end, record, reason, by, found)
 
 
 def _say(
