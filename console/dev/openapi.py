@@ -7,16 +7,21 @@ import sys
 
 from pydantic.json_schema import models_json_schema
 
-from gemel.server import service_schema
+from gemel.server import alerting, service_schema, team, tooling
 from gemel.server.remembering import MemoryView
 from gemel.server.schema import ANSWERS, REQUESTS
+
+PEOPLE = (
+    alerting.NoticeView, alerting.RuleView, team.PlanView, team.MemberView, tooling.ToolView, tooling.PaperView,
+)  # fmt: skip
+SAYING = (alerting.RuleBody, alerting.Acknowledge, team.ChangeBody, team.ReviewBody, team.Join, tooling.Asked)
 
 
 def document() -> str:
     """Return the OpenAPI document, indented, ending in a newline."""
-    answers = [*ANSWERS, *service_schema.ANSWERS, MemoryView]
+    answers = [*ANSWERS, *service_schema.ANSWERS, MemoryView, *PEOPLE]
     _, schema = models_json_schema(
-        [*((model, "serialization") for model in answers), *((model, "validation") for model in REQUESTS)],
+        [*((model, "serialization") for model in answers), *((model, "validation") for model in (*REQUESTS, *SAYING))],
         ref_template="#/components/schemas/{model}",
     )
     whole = {

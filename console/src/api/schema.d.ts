@@ -8,6 +8,17 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Acknowledge
+         * @description What one says when taking care of an alert.
+         */
+        Acknowledge: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * ActionGain
          * @description What an action brought on average in those situations, of how many whose outcome is known.
          */
@@ -70,6 +81,19 @@ export interface components {
              * @default
              */
             note: string;
+        };
+        /**
+         * Asked
+         * @description The arguments of a tool.
+         */
+        Asked: {
+            /**
+             * Given
+             * @default {}
+             */
+            given: {
+                [key: string]: unknown;
+            };
         };
         /**
          * CaseEvent
@@ -170,6 +194,74 @@ export interface components {
              * @default null
              */
             breach: number | null;
+        };
+        /**
+         * ChangeBody
+         * @description A change of the plan: only what it changes.
+         */
+        ChangeBody: {
+            /**
+             * Settings
+             * @default {}
+             */
+            settings: {
+                [key: string]: number | number[];
+            };
+            /**
+             * Notes
+             * @default {}
+             */
+            notes: {
+                [key: string]: string;
+            };
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /**
+         * ChangeView
+         * @description A change as it stands.
+         */
+        ChangeView: {
+            /**
+             * Settings
+             * @default {}
+             */
+            settings: {
+                [key: string]: number | number[];
+            };
+            /**
+             * Notes
+             * @default {}
+             */
+            notes: {
+                [key: string]: string;
+            };
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+            /** Seq */
+            seq: number;
+            /** By */
+            by: string;
+            /**
+             * At
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            at: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "open" | "approved" | "rejected";
+            /** Decided By */
+            decided_by: string;
+            /** Note */
+            note: string;
         };
         /**
          * Compared
@@ -371,6 +463,31 @@ export interface components {
             tried: components["schemas"]["TriedDesign"][];
         };
         /**
+         * Join
+         * @description Who joins, in which role, and when they are there.
+         */
+        Join: {
+            /** Actor */
+            actor: string;
+            /** Role */
+            role: string;
+            /**
+             * Hours
+             * @default null
+             */
+            hours: string | null;
+            /**
+             * Quiet
+             * @default null
+             */
+            quiet: string | null;
+            /**
+             * Until
+             * @default null
+             */
+            until: string | null;
+        };
+        /**
          * LeverView
          * @description How to show one lever: a lane of amounts, or (`holds`) of steps. The order of levers is the order of lanes.
          */
@@ -392,6 +509,20 @@ export interface components {
         Login: {
             /** Token */
             token: string;
+        };
+        /**
+         * MemberView
+         * @description One of the team, and the role whose rights they hold.
+         */
+        MemberView: {
+            /** Actor */
+            actor: string;
+            /** Role */
+            role: string;
+            /** Label */
+            label: string;
+            /** Does */
+            does: string;
         };
         /**
          * MemoryView
@@ -437,6 +568,12 @@ export interface components {
              * @default false
              */
             demo: boolean;
+            /**
+             * Others
+             * @description as whom a demonstration may be looked at, with `?as=`
+             * @default []
+             */
+            others: string[];
         };
         /**
          * MetricView
@@ -494,6 +631,52 @@ export interface components {
             ];
             /** Wait */
             wait: number;
+        };
+        /**
+         * NoticeView
+         * @description What one was told of an alert: the `nth` time, or that it is `over`.
+         */
+        NoticeView: {
+            /** Seq */
+            seq: number;
+            /** Twin */
+            twin: string;
+            /**
+             * At
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            at: number;
+            /** Alert */
+            alert: number;
+            /** Name */
+            name: string;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "urgent";
+            /** Text */
+            text: string;
+            /** Nth */
+            nth: number;
+            /** Over */
+            over: boolean;
+            /** Acknowledged By */
+            acknowledged_by: string;
+            /** Note */
+            note: string;
+        };
+        /**
+         * PaperView
+         * @description A document about a twin.
+         */
+        PaperView: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Days */
+            days: number;
         };
         /**
          * PastDecision
@@ -591,6 +774,28 @@ export interface components {
              * @default 0
              */
             here: number;
+        };
+        /**
+         * PlanView
+         * @description The shared care plan: what is in force, what is proposed and was decided, and reviews, newest first.
+         */
+        PlanView: {
+            /** Settings */
+            settings: {
+                [key: string]: components["schemas"]["SettingView"];
+            };
+            /** Notes */
+            notes: {
+                [key: string]: string;
+            };
+            /** Changes */
+            changes: components["schemas"]["ChangeView"][];
+            /** Reviews */
+            reviews: components["schemas"]["ReviewView"][];
+            /** May Propose */
+            may_propose: boolean;
+            /** May Decide */
+            may_decide: boolean;
         };
         /**
          * PoolDay
@@ -731,6 +936,51 @@ export interface components {
             view: components["schemas"]["View"];
         };
         /**
+         * ReviewBody
+         * @description What somebody makes of a stretch of time.
+         */
+        ReviewBody: {
+            /** Text */
+            text: string;
+            /**
+             * Since
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            since: number;
+            /**
+             * Until
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            until: number;
+        };
+        /**
+         * ReviewView
+         * @description A review, and whose.
+         */
+        ReviewView: {
+            /** Text */
+            text: string;
+            /**
+             * Since
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            since: number;
+            /**
+             * Until
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            until: number;
+            /** Seq */
+            seq: number;
+            /** By */
+            by: string;
+            /**
+             * At
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            at: number;
+        };
+        /**
          * Risk
          * @description The chance that the promise of a station is broken within the hour, and when, where it is: half are broken by `at`.
          */
@@ -747,6 +997,100 @@ export interface components {
              * @default null
              */
             at: number | null;
+        };
+        /**
+         * RuleBody
+         * @description Who is told of alerts: how severe, called what, after how long nobody took care, at which hours; times in minutes.
+         */
+        RuleBody: {
+            /** To */
+            to: string;
+            /**
+             * Severity
+             * @default warning
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "urgent";
+            /**
+             * Names
+             * @default [
+             *       "*"
+             *     ]
+             */
+            names: string[];
+            /**
+             * After Min
+             * @default 0
+             */
+            after_min: number;
+            /**
+             * Hours
+             * @default null
+             */
+            hours: string | null;
+            /**
+             * Quiet
+             * @default null
+             */
+            quiet: string | null;
+            /**
+             * Again Min
+             * @default null
+             */
+            again_min: number | null;
+            /**
+             * Purpose
+             * @default care
+             */
+            purpose: string;
+        };
+        /**
+         * RuleView
+         * @description A rule in force, by its id.
+         */
+        RuleView: {
+            /** To */
+            to: string;
+            /**
+             * Severity
+             * @default warning
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "urgent";
+            /**
+             * Names
+             * @default [
+             *       "*"
+             *     ]
+             */
+            names: string[];
+            /**
+             * After Min
+             * @default 0
+             */
+            after_min: number;
+            /**
+             * Hours
+             * @default null
+             */
+            hours: string | null;
+            /**
+             * Quiet
+             * @default null
+             */
+            quiet: string | null;
+            /**
+             * Again Min
+             * @default null
+             */
+            again_min: number | null;
+            /**
+             * Purpose
+             * @default care
+             */
+            purpose: string;
+            /** Id */
+            id: string;
         };
         /**
          * Scenario
@@ -874,6 +1218,24 @@ export interface components {
             pools: components["schemas"]["PoolView"][];
         };
         /**
+         * SettingView
+         * @description What a plan may set: one number, or one for each hour of the day.
+         */
+        SettingView: {
+            /** Label */
+            label: string;
+            /** Unit */
+            unit: string;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Value */
+            value: number | number[] | null;
+            /** Since */
+            since: number | null;
+        };
+        /**
          * SignalView
          * @description How to show one signal; `band` is the target range, `low` and `high` what the sensor can read.
          */
@@ -986,6 +1348,22 @@ export interface components {
              */
             values: {
                 [key: string]: number | string;
+            };
+        };
+        /**
+         * ToolView
+         * @description Something to ask of a twin: `takes` is a JSON schema.
+         */
+        ToolView: {
+            /** Name */
+            name: string;
+            /** Says */
+            says: string;
+            /** Changes */
+            changes: boolean;
+            /** Takes */
+            takes: {
+                [key: string]: unknown;
             };
         };
         /**

@@ -90,9 +90,10 @@ class Ahead(OfSignal):
 
 
 class Past(OfSignal):
-    """A signal, and how far back."""
+    """A signal, how far back, and how many hours ago the stretch ended."""
 
     hours: Back = 24.0
+    ended: Annotated[float, msgspec.Meta(ge=0, le=24 * 90, description="how many hours ago it ended")] = 0.0
 
 
 class Fact(msgspec.Struct, forbid_unknown_fields=True):
@@ -166,14 +167,15 @@ def steps(found: Forecast) -> dict[str, Any]:
 
 
 def _history(twin: Twin, asked: Past) -> Answer:
-    name, now = signal_of(twin, asked.signal), twin.bank.now()
+    name, until = signal_of(twin, asked.signal), twin.bank.now() + 1 - round(asked.ended * HOUR)
+    since = until - 1 - round(asked.hours * HOUR)
     every = HOUR if asked.hours <= 48 else DAY
-    found = twin.aggregate(name, now - round(asked.hours * HOUR), now + 1, every)
+    found = twin.aggregate(name, since, until, every)
     return {
         **_whole(found),
         "hours": asked.hours,
         "bins": [_bin(one) for one in found.bins],
-        **_scored(twin, name, asked.hours),
+        **_scored(twin, name, since, until),
     }
 
 
@@ -190,15 +192,15 @@ def _bin(one: Any) -> dict[str, Any]:
     return {"at": one.at, "mean": round(one.mean, 1), "lowest": round(one.min, 1), "highest": round(one.max, 1)}
 
 
-def _scored(twin: Twin, signal: str, hours: float) -> dict[str, Any]:
+def _scored(twin: Twin, signal: str, since: Time, until: Time) -> dict[str, Any]:
     """Return the type's own metrics of that signal over the stretch."""
-    values = np.array([one.value for one in twin.readings(signal, twin.bank.now() - round(hours * HOUR))])
+    values = np.array([one.value for one in twin.readings(signal, since, until)])
     metrics = (
         {name: metric for name, metric in twin.type.metrics.items() if metric.signal == signal} if len(values) else {}
     )
     return {
         "metrics": {
-            n: {"value": round(float(m.of(values)), 1), "unit": m.unit, "label": m.label or n}
+            n: {"value": round(float(m.of(values)), 3), "unit": m.unit, "label": m.label or n}
             for n, m in metrics.items()
         }
     }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from gemel.facts import MINUTE, Time
 
@@ -31,6 +34,14 @@ def this_morning(hour: int = 11) -> Time:
     now = datetime.now().astimezone()
     today = now.replace(hour=hour, minute=0, second=0, microsecond=0)
     return round((today if today <= now else today - timedelta(days=1)).timestamp() * 1000)
+
+
+def zone_here() -> str:
+    """Return the name of this machine's time zone, UTC where it has none."""
+    for name in (os.environ.get("TZ", ""), os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]):
+        with contextlib.suppress(ValueError, KeyError, OSError):
+            return ZoneInfo(name).key
+    return "UTC"
 
 
 def local_offset(at: Time) -> Time:

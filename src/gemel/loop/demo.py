@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gemel.bank import Bank
@@ -31,10 +31,11 @@ class Room(Protocol):
 
 @dataclass(frozen=True)
 class Demo:
-    """One demonstration: who looks on (`actor`, for `purpose`), and how to furnish the room by a clock."""
+    """One demonstration: who looks on (`actor`, for `purpose`; `others` with theirs), and how to furnish the room by a clock."""
 
     name: str
     title: str
     actor: str
     purpose: str
     furnish: Callable[[Clock], Room]
+    others: Mapping[str, str] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -69,13 +69,15 @@ NOT_BUILT = """<!doctype html><meta charset=utf-8><title>Gemel</title>
 class Access:
     """Who may enter: *holder* (actor, purpose) by a link, people whom *provider* vouches for, all who have tokens.
 
-    With *open_as*, whoever reaches the port is taken for that one: only demonstrations do so. `url` is the address under
-    which people reach the server, if it is another than that of this machine; `used` hears each next link.
+    With *open_as*, whoever reaches the port is taken for that one, or with `?as=` for one of *others* (actor: purpose): only
+    demonstrations do so. `url` is the address under which people reach the server, if it is another than that of this
+    machine; `used` hears each next link.
     """
 
     holder: tuple[str, str] | None = None
     provider: Provider | None = None
     open_as: tuple[str, str] | None = None
+    others: Mapping[str, str] = field(default_factory=dict)
     url: str | None = None
     actors: Rate = field(default_factory=Rate)
     addresses: Rate = field(default_factory=lambda: Rate(200.0, 2000.0))
@@ -91,7 +93,7 @@ class Access:
 def create_app(bank: Bank, loop: Loop, access: Access, *, speed: float = 1.0, cookie: str = "gemel") -> FastAPI:
     """Return the app over *bank*, whose twins *loop* keeps in step, for those whom *access* lets in."""
     issuer = None if access.provider is None else Issuer(access.provider, bank.now, access.ticks)
-    entry = Entry(bank, issuer=issuer, open_as=access.open_as, cookie=cookie)
+    entry = Entry(bank, issuer=issuer, open_as=access.open_as, cookie=cookie, others=access.others)
     desk = Desk(bank, loop, entry, speed, demo=access.open_as is not None)
 
     @contextlib.asynccontextmanager

@@ -47,15 +47,17 @@ class Entry:
     """Knows askers by token, session cookie or a provider's JWT; or, in a demonstration, takes all for one."""
 
     def __init__(
-        self, bank: Bank, *, issuer: Issuer | None = None, open_as: tuple[str, str] | None = None, cookie: str = "gemel"
-    ) -> None:
+        self, bank: Bank, *, issuer: Issuer | None = None, open_as: tuple[str, str] | None = None, cookie: str = "gemel",
+        others: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.bank, self.issuer, self.open_as, self.cookie = bank, issuer, open_as, cookie
+        self.others = others or {}
         self.tokens, self.sessions = Tokens(bank), Sessions(bank)
 
     def identify(self, method: str, path: str, headers: Mapping[str, str], cookies: Mapping[str, str],
-                 purpose: str | None) -> Asker:  # fmt: skip
-        """Return who asks, or raise `Turned` with what is missing."""
-        asker = self._who(method, headers, cookies)
+                 purpose: str | None, other: str | None = None) -> Asker:  # fmt: skip
+        """Return who asks, or raise `Turned` with what is missing; a demonstration may be looked at as an *other* person."""
+        asker = self._who(method, headers, cookies) if other is None or self.open_as is None else self._as(other)
         scope = scope_of(method, path)
         if scope not in asker.scopes:
             raise Turned(403, "refused", f"this token opens {', '.join(asker.scopes)}, not {scope}")
@@ -79,6 +81,14 @@ class Entry:
         if method != "GET" and "origin" not in headers:
             raise Turned(403, "refused", "a write with a cookie must say from which page it comes (Origin)")
         return self.by_session(self.sessions.open(cookies[self.cookie]))
+
+    def _as(self, other: str) -> Asker:
+        """Return one of those as whom a demonstration may be looked at."""
+        assert self.open_as is not None
+        found = dict([self.open_as]) | dict(self.others)
+        if other not in found:
+            raise Turned(403, "refused", f"this demonstration is looked at as {', '.join(found)}, not as {other}")
+        return Asker(other, found[other], (found[other],), VERBS, lambda: True)
 
     def bearer(self, secret: str) -> Asker:
         """Return who shows *secret*: one of our tokens, or a JWT of the provider."""

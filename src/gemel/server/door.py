@@ -48,7 +48,13 @@ class Door:
             return None, {}
         try:
             asker = await asyncio.to_thread(
-                self._entry.identify, method, path, asked.headers, asked.cookies, _purpose(asked)
+                self._entry.identify,
+                method,
+                path,
+                asked.headers,
+                asked.cookies,
+                _purpose(asked),
+                asked.query_params.get("as"),
             )
         except GemelError as error:
             if path in OPEN:

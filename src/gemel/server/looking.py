@@ -33,6 +33,7 @@ def meta(desk: At, asker: By) -> s.Meta:
         purpose=asker.purpose,
         purposes=list(asker.purposes),
         demo=desk.demo,
+        others=[] if desk.entry.open_as is None else list({desk.entry.open_as[0]: "", **desk.entry.others}),
     )
 
 

@@ -194,7 +194,7 @@ async def _demonstrate(
     async with Broker() as broker:
         room.connect(bank, broker.url)
         loop = Loop(bank)
-        app = create_app(bank, loop, Access(open_as=(demo.actor, demo.purpose)), speed=clock.speed)
+        app = create_app(bank, loop, Access(open_as=(demo.actor, demo.purpose), others=demo.others), speed=clock.speed)
         clock.go()
         await _program(app, sock, loop, ready, lambda stop: room.live(broker.url, stop))
 

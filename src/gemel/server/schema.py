@@ -45,6 +45,7 @@ class Meta(Model):
     purpose: str
     purposes: list[str] = Field(default=[], description="what else this login may be used for")
     demo: bool = Field(default=False, description="no login: whoever is on this machine is `actor`")
+    others: list[str] = Field(default=[], description="as whom a demonstration may be looked at, with `?as=`")
 
 
 class Doors(Model):

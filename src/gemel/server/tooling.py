@@ -24,6 +24,14 @@ Days = Annotated[float | None, Query(gt=0, le=366, description="the last how man
 Zone = Annotated[str, Query(max_length=100, description="time zone of the page")]
 
 
+FRAMED = {
+    "X-Frame-Options": "SAMEORIGIN", "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox "
+    "allow-modals allow-popups; frame-ancestors 'self'",
+}  # fmt: skip
+"""A page that only shows: it runs nothing and asks for nothing, and the console may stand around it."""
+
+
 class ToolView(s.Model):
     """Something to ask of a twin: `takes` is a JSON schema."""
 
@@ -84,5 +92,5 @@ def document(
     since = until - round((days or found[name].days) * DAY)
     page: str = found[name].make(seen, since, until, zone_named(zone))
     if format == "html":
-        return Response(page, media_type="text/html; charset=utf-8")
+        return Response(page, media_type="text/html; charset=utf-8", headers=FRAMED)
     return StreamingResponse(io.BytesIO(tools.pdf(page)), media_type="application/pdf")

@@ -10,15 +10,17 @@ from collections.abc import Callable
 from aiomqtt import Client, MqttError
 
 from gemel.bank import Bank
+from gemel.bank.team import join
 from gemel.bank.twin import Twin
 from gemel.facts import HOUR, Time
 from gemel.loop import Demo
-from gemel.loop.clock import local_offset
+from gemel.loop.clock import local_offset, zone_here
 from gemel.loop.hindsight import look_back
 from gemel.packs.diabetes.asset import LILY, Record, VirtualPerson
 from gemel.packs.diabetes.bedside import Bedside
 from gemel.packs.diabetes.person import Person
 from gemel.packs.diabetes.pump_sink import Pump
+from gemel.packs.diabetes.team import ROLES
 from gemel.streams import Item, Place, mqtt
 
 PAST: Time = 36 * HOUR
@@ -26,8 +28,21 @@ SCORED: Time = 24 * HOUR
 """How much of Lily's past is loaded at the start, and for how much of it forecasts are worked out afterwards."""
 
 SEED = 7
-READER, PURPOSE = "dr-lee", "care"
+DOCTOR, CARE = "dr-lee", "care"
 MOTHER, HERS = "sarah", "self-management"
+TEAM = {"dina": "dietitian", "eddie": "educator", "nora": "nurse"}
+SCHOOL, NIGHT = "08:00-15:00", "21:00-07:00"
+
+PLAN: dict[str, float | list[float]] = {
+    "basal": [*[0.4] * 6, *[0.45] * 12, *[0.4] * 6], "ratio": 25.0, "sensitivity": 100.0, "target_low": 90.0,
+    "target_high": 120.0, "action": 5.0, "bolus_max": 5.0,
+}  # fmt: skip
+"""What Lily's pump runs on, and what simglucose's table says of her subject, rounded."""
+
+NOTES = {
+    "low at school": "Juice from the red box, then sit with an adult; check again after 15 minutes; call Sarah if still low.",
+    "sport": "Sport mode an hour before football; a snack at half-time.",
+}
 TICK_S = 0.2
 
 
@@ -59,8 +74,8 @@ class LivingRoom:
 
     def _made(self, bank: Bank) -> Twin:
         twin = bank.create(Person, self.twin, by=MOTHER)
-        twin.grant(to=READER, purpose=PURPOSE, read="*", propose="basal")
-        twin.grant(to="agent:basal-adviser", purpose=PURPOSE, read="*", propose="basal")
+        twin.grant(to="agent:basal-adviser", purpose=CARE, read="*", propose="basal")
+        _gather(twin)
         return twin
 
     # the room
@@ -104,6 +119,22 @@ class LivingRoom:
             self._commands.append(bytes(message.payload))
 
 
+def _gather(twin: Twin) -> None:
+    """Bring Lily's team together, and let them agree on a first plan, with one change that waits."""
+    zone = zone_here()
+    join(twin, ROLES, twin.id, "child", quiet=f"{NIGHT} {zone}")
+    join(twin, ROLES, DOCTOR, "doctor")
+    for who, role in TEAM.items():
+        join(twin, ROLES, who, role, hours=f"{SCHOOL} {zone}" if role == "nurse" else None)
+    twin.alert_to(MOTHER, severity="warning", quiet=f"{NIGHT} {zone}", purpose=HERS)
+    doctor = twin.bank.find(twin.id, by=DOCTOR, purpose=CARE)
+    first = doctor.propose_plan(PLAN, NOTES, "as agreed at the visit")
+    twin.decide_plan(first.seq, True, "agreed")
+    now = twin.bank.now()
+    doctor.review("Days are steady; the hours after lunch run high.", now - PAST, now)
+    doctor.propose_plan({"ratio": [*[25.0] * 11, *[22.0] * 3, *[25.0] * 10]}, {}, "lunch runs high on most days")
+
+
 async def _pause(stop: asyncio.Event) -> None:
     """Wait a tick, or until it is time to stop."""
     with contextlib.suppress(TimeoutError):
@@ -121,4 +152,7 @@ def _payload(record: Record, behind: str | None) -> bytes:
     return json.dumps({"name": name, "value": value, "unit": unit, "at": at, "id": behind}).encode()
 
 
-DEMO = Demo("lily", "Lily, a virtual child with type 1 diabetes", actor=MOTHER, purpose=HERS, furnish=LivingRoom)
+DEMO = Demo(
+    "lily", "Lily, a virtual child with type 1 diabetes", actor=MOTHER, purpose=HERS, furnish=LivingRoom,
+    others={"lily": ROLES["child"].purpose, DOCTOR: CARE, **dict.fromkeys(TEAM, CARE)},
+)  # fmt: skip
