@@ -12,6 +12,7 @@ from gemel.packs.diabetes.scenarios import bolus as bolus
 from gemel.packs.diabetes.scenarios import bolus_lead as bolus_lead
 from gemel.packs.diabetes.scenarios import bolus_scale as bolus_scale
 from gemel.packs.diabetes.scenarios import meal as meal
+from gemel.packs.diabetes.scenarios import sport as sport
 from gemel.packs.diabetes.streams import detect as detect
 from gemel.packs.diabetes.team import ROLES as TEAM
 

@@ -21,11 +21,20 @@ MMOL = {"mmol/L": 18.018}
 """mg/dL per mmol/L of glucose, molar mass 180.18 g/mol."""
 
 DYNAMICS = Composite(
-    [modules.insulin(), modules.habit(), modules.meal(), modules.glucose(), modules.supposed(), modules.sensor()],
+    [
+        modules.insulin(),
+        modules.habit(),
+        modules.meal(),
+        modules.glucose(),
+        modules.exercise(),
+        modules.supposed(),
+        modules.sensor(),
+    ],
     inputs={
         "bolus": Input("pump.bolus", "U/min", "U"),
         "basal": Input("pump.basal", "U/min", "U/h", holds=True),
         "carbs": Input("mouth.carbs", "g/min", "g"),
+        "exercise": Input("heart.above_rest", "bpm", "bpm", holds=True),
         "supposed bolus": Input("supposed.bolus", "U/min", "U"),
         "supposed basal": Input("supposed.basal", "U/min", "U/h", holds=True),
         "supposed carbs": Input("supposed.carbs", "g/min", "g"),
@@ -54,6 +63,7 @@ Person = TwinType(
         "bolus": Lever("U", 0, 50, 0, "Bolus"),
         "basal": Lever("U/h", 0, 15, 0, "Basal", holds=True),
         "carbs": Lever("g", 0, 1000, 0, "Carbohydrate"),
+        "exercise": Lever("bpm", 0, 160, 0, "Exercise, heart rate above rest", holds=True),
     },
     settings={
         "basal": Signal("U/h", 0, 15, label="Basal rate"),

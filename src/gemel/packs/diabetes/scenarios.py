@@ -70,6 +70,17 @@ def basal(rate: float, after: str | Time = 0, lasting: str | Time = "2 h") -> Sc
     return Scenario(f"basal {rate:g} U/h for {length // MINUTE} min", revise)
 
 
+def sport(after: str | Time = 0, lasting: str | Time = "45 min", effort: float = 60.0) -> Scenario:
+    """Suppose exercise, *after* a while and *lasting* so long, at a heart rate of *effort* bpm above rest."""
+    start, length = duration(after), duration(lasting)
+    name = f"{length // MINUTE} min of sport" + (f" in {start // MINUTE} min" if start else " now")
+
+    def revise(plan: Plan, now: Time) -> Plan:
+        return [*plan, Dose("exercise", effort, now + start), Dose("exercise", 0.0, now + start + length)]
+
+    return Scenario(name, revise)
+
+
 def ArtificialPancreas(settings: Settings = Settings()) -> Scenario:  # noqa: N802, B008 - read as the thing; frozen
     """Suppose a closed loop that modulates basal every five minutes on what it foresees."""
 
@@ -106,6 +117,12 @@ FORMS = {
     ),
     "bolus_scale": Form(
         "Larger or smaller boluses", (Field("factor", "Times", "", 0, 2, 1.1, 0.05),), bolus_scale
+    ),
+    "sport": Form(
+        "Do sport",
+        (_minutes("after", "In", 480, 60), _minutes("lasting", "For", 180, 45),
+         Field("effort", "Heart rate above rest", "bpm", 10, 130, 60, 5)),
+        lambda after, lasting, effort: sport(int(after * MINUTE), int(lasting * MINUTE), effort),
     ),
     "closed_loop": Form("Closed loop", (), ArtificialPancreas),
 }  # fmt: skip
