@@ -1,4 +1,4 @@
-"""What may be asked of a twin by name, and documents about it: ask, paper."""
+"""What may be asked of a twin by name, and documents about it for people and for programs: ask, paper, fhir."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ Which = Annotated[str | None, typer.Argument(metavar="[PAPER]", help="Which; wit
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="The file to write: .html or .pdf.")]
 Days = Annotated[float | None, typer.Option("--days", min=0.1, max=366, help="The last how many days it is about.")]
 Until = Annotated[str | None, typer.Option("--until", help="Up to when, ISO 8601; by default the last reading.")]
+Bundle = Annotated[Path, typer.Option("-o", "--output", help="The JSON file to write.")]
+Unit = Annotated[str, typer.Option("--unit", help="The unit of glucose: mg/dL or mmol/L.")]
 Zone = Annotated[str, typer.Option("--timezone", help="Time zone of the page, such as Europe/Stockholm.")]
 
 
@@ -75,19 +77,57 @@ def paper(
             raise unknown("paper", name, offered)
         if output is None or output.suffix not in (".html", ".pdf"):
             raise BadInput("name a file that ends in .html or .pdf with -o", field="output")
-        if not output.absolute().parent.is_dir():
-            raise BadInput("there is no such folder", file=str(output.parent))
+        _folder(output)
         end = time_of(until, what="--until") if until else (bank.replica(twin).last or bank.now()) + 1
         page = offered[name].make(view, end - round((days or offered[name].days) * DAY), end, zone(timezone))
         held = page.encode() if output.suffix == ".html" else pdf(page)
         exported(view, output)
-    part = output.with_name(output.name + ".part")
-    part.write_bytes(held)
-    part.replace(output)
+    _put(output, held)
     return say(as_json, {"twin": twin, "paper": name, "file": str(output), "bytes": len(held)}, f"wrote {output}")
+
+
+def fhir(
+    twin: Id, *, output: Bundle, days: Days = 14, until: Until = None, unit: Unit = "mg/dL", timezone: Zone = "UTC",
+    store: Store = STORE, actor: Actor, purpose: Purpose = PURPOSE, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Write what you may see of a person with diabetes as a FHIR R4 Bundle: readings, summary, insulin, care plan."""
+    import msgspec
+
+    from gemel.bank.takeout import exported
+    from gemel.facts import DAY, time_of
+    from gemel.packs.diabetes.reports.fhir_out import bundle, left_out
+    from gemel.packs.diabetes.reports.look import unit_of
+    from gemel.streams.clock import zone
+
+    with opened(store) as bank:
+        view = seen(bank, twin, actor, purpose)
+        _folder(output)
+        end = time_of(until, what="--until") if until else (bank.replica(twin).last or bank.now()) + 1
+        made = bundle(view, end - round((days or 14) * DAY), end, zone(timezone), unit_of(unit))
+        exported(view, output)
+    _put(output, msgspec.json.encode(made))
+    hidden = left_out(made)
+    text = f"wrote {len(made['entry'])} resources to {output}" + "".join(f"\nleft out: {one}" for one in hidden)
+    body = {"twin": twin, "file": str(output), "resources": len(made["entry"]), "left_out": hidden}
+    return say(as_json, body, text)
+
+
+def _folder(output: Path) -> None:
+    if not output.absolute().parent.is_dir():
+        raise BadInput("there is no such folder", file=str(output.parent))
+
+
+def _put(output: Path, held: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = output.with_name(output.name + ".part")
+    try:
+        part.write_bytes(held)
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (ask, paper):
+    for command in (ask, paper, fhir):
         app.command()(command)
