@@ -8,12 +8,12 @@ import numpy as np
 
 from gemel.dynamics import Seed
 from gemel.packs.diabetes.control.seam import Foreseen
-from gemel.packs.diabetes.personal import foretell as telling
+from gemel.packs.diabetes.personal import carried as telling
 from gemel.packs.diabetes.personal.days import CELLS, Day
 from gemel.packs.diabetes.personal.double import double
 from gemel.packs.diabetes.personal.equations import CELL, LEAD
 from gemel.packs.diabetes.personal.fit import Q, replays, stacked
-from gemel.packs.diabetes.personal.foretell import Trust
+from gemel.packs.diabetes.personal.carried import Trust
 from gemel.packs.diabetes.personal.twin import DRAWS, Personal, apart, ensemble, members
 
 AHEAD = 72
@@ -36,7 +36,7 @@ def foretell(personal: Personal, day: Day, seed: Seed, count: int = DRAWS, trust
 def expected(personal: Personal, day: Day, seed: Seed, trust: Trust | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return mean (cell + 1,) and covariance of what `foretell` draws; *trust* spares to work it out again."""
     said = plain(personal, day, seed).mean(axis=0)
-    return telling.foretold(said, day.glucose, trust or confidence(personal))
+    return telling.foretold(day.at, said, day.glucose, trust or confidence(personal))
 
 
 @double

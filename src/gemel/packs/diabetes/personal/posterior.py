@@ -106,24 +106,29 @@ def importance(at: Target, count: int, seed: Seed, tries: int = 3) -> Draws:
     return Draws(draws[chosen], {"ess": float(1 / (weight**2).sum()), "pareto_k": k, "tried": float(n)})
 
 
-def chains(at: Target, count: int, seed: Seed, many: int = 4, steps: int = 8) -> Draws:
-    """Return *count* draws of *many* chains of Hamiltonian Monte Carlo; a third as many before them are left out.
+def chains(at: Target, count: int, seed: Seed, many: int = 4, steps: int = 8, rounds: int = 3) -> Draws:
+    """Return *count* draws of *many* chains of Hamiltonian Monte Carlo: those of the last of some *rounds*.
 
-    The step is halved, twice at most, where half of the moves are refused.
+    Each round before it learns how wide the posterior is, since the Gaussian at the mode is too narrow, and how far to step.
     """
-    each, size = -(-count // many), 0.3
+    each, size = -(-count // many), 0.25
     rng = np.random.default_rng([seed, 2])
-    begin = 1.2 * rng.standard_normal((many, P))
-    keys = jax.random.split(jax.random.PRNGKey(seed), each + each // 3)
-    parts = _padded(at)
-    for _ in range(3):
-        points, accepted = _run(begin, keys, parts, jnp.asarray(size), steps)
-        if float(accepted.mean()) > 0.5:
-            break
-        size /= 2
-    z = np.swapaxes(np.asarray(points), 0, 1)[:, each // 3 :]
+    person = at.mean + 1.2 * rng.standard_normal((many, P)) @ at.scale.T
+    covariance, parts = at.scale @ at.scale.T, _padded(at)
+    for turn in range(rounds):
+        scale = np.linalg.cholesky(covariance)
+        keys = jax.random.split(jax.random.PRNGKey(seed + turn), each)
+        begin = np.linalg.solve(scale, (person - at.mean).T).T
+        points, accepted = _run(begin, keys, {**parts, "scale": scale}, jnp.asarray(size), steps)
+        z = np.swapaxes(np.asarray(points), 0, 1)
+        if turn + 1 < rounds:
+            size *= 0.5 if float(accepted.mean()) < 0.5 else 1.4 if float(accepted.mean()) > 0.85 else 1.0
+            person = at.mean + z[:, -1] @ scale.T
+            late = at.mean + z[:, each // 2 :].reshape(-1, P) @ scale.T
+            share = len(late) / (len(late) + 2.0 * P)
+            covariance = share * np.cov(late.T) + (1 - share) * covariance
     told = {"chains": float(many), "accepted": float(accepted.mean()), "step": size, **mixed(z)}
-    return Draws(at.mean + z.reshape(-1, P)[:count] @ at.scale.T, told)
+    return Draws(at.mean + z.reshape(-1, P)[:count] @ scale.T, told)
 
 
 @partial(jax.jit, static_argnames="steps")

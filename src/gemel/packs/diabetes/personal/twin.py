@@ -14,7 +14,7 @@ from gemel.packs.diabetes.personal import posterior, unknowns
 from gemel.packs.diabetes.personal.days import Day
 from gemel.packs.diabetes.personal.double import double
 from gemel.packs.diabetes.personal.fit import Gaussian, Mode, P, Problem, Q, fit, replays, stacked
-from gemel.packs.diabetes.personal.foretell import EVERY, Foretold
+from gemel.packs.diabetes.personal.carried import EVERY, Foretold
 from gemel.packs.diabetes.personal.noise import Noise, learn
 from gemel.packs.diabetes.personal.unknowns import PERSON
 
@@ -128,7 +128,7 @@ def _twin(
     off = _off(problem, mode)
     how = {**found.told, "cost": mode.cost, "steps": float(mode.steps), **checks(off, problem, seed)}
     covariance = np.cov(found.person.T) + 1e-9 * np.eye(P)
-    trusting = found.told["ess"] > 4 * P
+    trusting = not posterior.trusted(found.told) and len(found.person) > 3 * P
     gaussian = Gaussian(found.person.mean(axis=0), np.linalg.inv(covariance)) if trusting else mode.gaussian
     return Personal(problem.days[-1].at, gaussian, found.person, noise, told, how)
 

@@ -1,0 +1,250 @@
+"""The twin of one person from many days: against a peer on its own day, on real people, on virtual people, and its cost.
+
+`--part peer`: the posterior of py_replay_bg's example day (22 h, 233 readings) as its paper states it, by our solver. With `--peer`,
+py_replay_bg looks for the same mode too, outside, by its own interpreter in build/peers/replaybg; one posterior judges both.
+`--part real`: UC_HT_T1DM, each day from 04:00 with more than 85 % of its readings, foretold for 24 h from its first reading by
+the twin of the days before, under the insulin and carbohydrate of the day. Peers: the equations alone, and the day's own SD,
+which knows the day's mean. `--part virtual`: UVA/Padova, next days within 90 % intervals. `--part time`: 14 days of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jax
+import numpy as np
+
+from bench.report import emit
+from gemel.dynamics import Dose, Reading
+from gemel.facts import DAY
+from gemel.packs.diabetes import personal
+from gemel.packs.diabetes.asset import parameters_of, subjects, virtual_days
+from gemel.packs.diabetes.personal import ahead, carried, posterior, replaybg
+from gemel.packs.diabetes.streams import uc_ht_t1dm
+
+DATA = Path(os.environ.get("GEMEL_DATA", "../shared/data")) / "t1d"
+PEOPLE = ("T1DM_02", "T1DM_04", "T1DM_05", "T1DM_07")
+PUBLISHED = {"seconds": 292.0, "rmse": 17.5, "minus_log_posterior": 1345.7}
+"""What was measured of py_replay_bg 1.4.0 in an earlier session, by another count of the posterior's constants."""
+
+PEER = """
+import glob, json, pickle, sys, time
+import pandas as pd
+from py_replay_bg.py_replay_bg import ReplayBG
+rows = pd.read_csv(sys.argv[1])
+rows["t"] = pd.to_datetime(rows["t"])
+for name in ("bolus_label", "cho_label"):
+    rows[name] = rows[name].fillna("").astype(str)
+twins = ReplayBG(blueprint="multi-meal", save_folder=sys.argv[2], yts=5, seed=1, plot_mode=False, verbose=False)
+begin = time.perf_counter()
+twins.twin(data=rows, bw=100.0, save_name="day", twinning_method="map", parallelize=True, u2ss=float(sys.argv[3]))
+took = time.perf_counter() - begin
+found = pickle.load(open(glob.glob(sys.argv[2] + "/**/*.pkl", recursive=True)[0], "rb"))
+json.dump({"seconds": took, "found": found}, open(sys.argv[2] + "/found.json", "w"), 
+    default=lambda x: getattr(x, "tolist", lambda: str(x))())
+"""
+
+
+def example() -> replaybg.OneDay:
+    """Return py_replay_bg's example day (GPL: read here, never kept)."""
+    folder = DATA / "replaybg_example"
+    with (folder / "patient_info.csv").open() as file:
+        info = next(csv.DictReader(file))
+    weight = float(info["bw"])
+    with (folder / "data_day_1.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    hour = np.array([int(row["t"].split()[1][:2]) for row in rows])
+    meals = [i for i, row in enumerate(rows) if float(row["cho"]) > 0]
+    return replaybg.OneDay(
+        np.array([float(row["glucose"] or "nan") for row in rows]),
+        np.array([(float(row["bolus"]) + float(row["basal"])) * 1000 / weight for row in rows]),
+        np.where((hour >= 4) & (hour < 11), 0, np.where((hour >= 11) & (hour < 17), 1, 2)),
+        np.array([5.0 * i + 2.5 for i in meals]), np.array([float(rows[i]["cho"]) * 5000 / weight for i in meals]),
+        np.array(["LDS".index(rows[i]["cho_label"]) for i in meals]), float(info["u2ss"]),
+    )  # fmt: skip
+
+
+def judged(day: replaybg.OneDay, x: np.ndarray) -> dict[str, float]:
+    """Return RMSE and minus the log posterior of fifteen unknowns, by our equations."""
+    with jax.enable_x64(True):
+        off = np.asarray(replaybg.replay(x, replaybg.arrays(day))) - day.glucose
+        prior = float(replaybg.minus_log_prior(x))
+    squares = float(np.nansum(off**2))
+    return {
+        "rmse": float(np.sqrt(np.nanmean(off**2))), "minus_log_posterior": squares / (2 * replaybg.NOISE**2) + prior,
+        "minus_log_prior": prior,
+    }  # fmt: skip
+
+
+def peer(run: bool) -> dict[str, Any]:
+    """Return our mode on the example day, twice for what compiling costs, and the peer's if asked."""
+    day = example()
+    found: dict[str, Any] = {"published": PUBLISHED}
+    for turn in ("first", "again"):
+        begin, cpu = time.perf_counter(), time.process_time()
+        mode = replaybg.mode(day, 1)
+        found[turn] = {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - cpu}
+    with jax.enable_x64(True):
+        x = np.asarray(replaybg.natural(mode.point))
+    found |= {"ours": judged(day, x), "unknowns": dict(zip(replaybg.NAMES, x.round(5).tolist(), strict=True))}
+    if run:
+        out = Path("build/peers/out-bench")
+        out.mkdir(parents=True, exist_ok=True)
+        python, data = "build/peers/replaybg/bin/python", str(DATA / "replaybg_example/data_day_1.csv")
+        subprocess.run([python, "-c", PEER, data, f"{out}/", str(day.basal)], check=True)
+        found["peer"] = _peers(day, json.loads((out / "found.json").read_text()))
+    return found
+
+
+def _peers(day: replaybg.OneDay, told: dict[str, Any]) -> dict[str, Any]:
+    draws = told["found"]["draws"]
+    named = {
+        name: float(np.ravel(entry["samples"] if isinstance(entry, dict) else entry)[0])
+        for name, entry in draws.items()
+    }
+    x = np.array([named.get(name, named.get(name.replace("_S", "_L"), np.nan)) for name in replaybg.NAMES])
+    return {"seconds": told["seconds"], **judged(day, x)}
+
+
+def real(name: str, weight: float = 70.0) -> list[personal.Day]:
+    """Return the days of one real person, weight not known."""
+    items = list(uc_ht_t1dm(DATA / "uc_ht_t1dm" / name).read())
+    away = datetime.fromtimestamp(items[0].at / 1000, ZoneInfo("America/Santiago")).utcoffset()
+    assert away is not None
+    readings = [Reading("glucose", item.value, item.at) for item in items if item.name == "glucose"]
+    doses = [Dose(item.name, item.value, item.at) for item in items if item.name in ("basal", "bolus", "carbs")]
+    basal = personal.usual_basal(doses, readings[len(readings) // 5].at, weight)
+    offset = round(away.total_seconds() * 1000)
+    return personal.days_of(readings, doses, weight=weight, basal=basal, offset=offset, share=0.05)
+
+
+def quick(at: posterior.Target, count: int, seed: int) -> posterior.Draws:
+    """Sample without chains, which forecasts by the Gaussian do not need."""
+    return posterior.importance(at, 60, seed, 1)
+
+
+def next_days(days: Sequence[personal.Day], least: float = 0.85, since: int = 1) -> list[dict[str, float]]:
+    """Return how each day was foretold by the twin of all before it, at its first reading, and 30 and 60 min ahead."""
+    rows = []
+    for k in range(since, len(days)):
+        if days[k].share <= least:
+            continue
+        twin = personal.personalise(days[:k], 1, sampler=quick)
+        glucose = days[k].glucose
+        first = int(np.flatnonzero(np.isfinite(glucose))[0])
+        hidden = replace(days[k], glucose=np.where(np.arange(len(glucose)) <= first, glucose, np.nan))
+        trust = personal.confidence(twin)
+        mean, _ = ahead.expected(twin, hidden, 1, trust)
+        draws = personal.foretell(twin, hidden, 1, trust=trust)
+        low, high = np.percentile(draws, [5, 95], axis=0)
+        seen = np.isfinite(glucose) & (np.arange(len(glucose)) > first)
+        plain = ahead.plain(twin, hidden, 1).mean(axis=0)
+        rows.append({
+            "twin": _rmse(mean, glucose, seen), "equations_alone": _rmse(plain, glucose, seen), 
+            "own_sd": float(np.nanstd(glucose)),
+            "within90": float(((glucose >= low) & (glucose <= high))[seen].mean()), "trust": float(trust.mean[1]),
+            **_short(plain, glucose, days[k].at, trust),
+        })  # fmt: skip
+    return rows
+
+
+def _rmse(said: np.ndarray, read: np.ndarray, seen: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((said - read)[seen] ** 2)))
+
+
+def _short(plain: np.ndarray, read: np.ndarray, at: int, trust: carried.Trust) -> dict[str, float]:
+    """Return mean squared errors 30 and 60 min ahead from every hour's readings; insulin and meals of that hour are known."""
+    found: dict[str, list[float]] = {"30": [], "60": []}
+    for now in range(24, len(read) - 12, 12):
+        seen = np.where(np.arange(len(read)) <= now, read, np.nan)
+        mean, _ = carried.foretold(at, plain, seen, trust)
+        for name, step in (("30", 6), ("60", 12)):
+            if np.isfinite(read[now]):
+                found[name].append(float((mean[now + step] - read[now + step]) ** 2))
+    return {f"mse{name}": float(np.nanmean(each)) for name, each in found.items() if np.isfinite(each).any()}
+
+
+def summed(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return medians over days; pooled RMSE at 30 and 60 min."""
+    names = ("twin", "equations_alone", "own_sd", "within90", "trust")
+    found = {name: float(np.median([row[name] for row in rows])) for name in names}
+    short = {
+        f"rmse{m}": float(np.sqrt(np.nanmean([row[f"mse{m}"] for row in rows if f"mse{m}" in row]))) for m in (30, 60)
+    }
+    better = float(np.mean([row["twin"] < row["own_sd"] for row in rows]))
+    mean = {f"mean_{name}": float(np.mean([row[name] for row in rows])) for name in ("twin", "own_sd", "within90")}
+    return {**found, **mean, **short, "days": float(len(rows)), "better_than_own_sd": better}
+
+
+def virtual(name: str, days: int, seed: int = 1) -> list[personal.Day]:
+    """Return the days of one virtual person."""
+    record = virtual_days([name], days + 0.5, seed)[name]
+    readings = [Reading("glucose", value, at) for what, value, _, at in record if what == "glucose"]
+    doses = [Dose(what, value, at) for what, value, _, at in record if what in ("basal", "bolus", "carbs")]
+    weight = parameters_of(name)["BW"]
+    basal = personal.usual_basal(doses, DAY, weight)
+    return personal.days_of(readings, doses, weight=weight, basal=basal, share=0.5)
+
+
+def timed(days: int = 14) -> dict[str, Any]:
+    """Return what one person on *days* costs, with compiling and without, chains and all; and one more day."""
+    lived = virtual("adult#001", days + 1)
+    found: dict[str, Any] = {}
+    for turn in ("first", "again"):
+        begin, cpu = time.perf_counter(), time.process_time()
+        twin = personal.personalise(lived[:days], 1)
+        found[turn] = {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - cpu}
+    begin, cpu = time.perf_counter(), time.process_time()
+    personal.update(twin, lived[days], 1)
+    found["update_first"] = {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - cpu}
+    begin, cpu = time.perf_counter(), time.process_time()
+    personal.update(twin, lived[days], 1)
+    found["update_again"] = {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - cpu}
+    kept = len(json.dumps(personal.body(twin)))
+    return {
+        **found,
+        "days": len(lived[:days]),
+        "told": twin.told,
+        "identified": twin.identified(),
+        "doubts": twin.doubts(),
+        "bytes": kept,
+    }
+
+
+def main() -> None:
+    """Measure and print one object."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--part", action="append", choices=("peer", "real", "virtual", "time"))
+    parser.add_argument("--peer", action="store_true")
+    parser.add_argument("--people", type=int, default=30)
+    asked = parser.parse_args()
+    parts = asked.part or ["peer", "real", "virtual", "time"]
+    details: dict[str, Any] = {}
+    if "peer" in parts:
+        details["peer"] = peer(asked.peer)
+    if "real" in parts:
+        details["real"] = summed([row for name in PEOPLE for row in next_days(real(name))])
+    if "virtual" in parts:
+        names = subjects()[:: max(30 // asked.people, 1)][: asked.people]
+        details["virtual"] = summed([row for name in names for row in next_days(virtual(name, 7), since=3)])
+    if "time" in parts:
+        details["time"] = timed()
+    ours = details.get("real", {}).get("twin", float("nan"))
+    peers = {"peer_day_ahead": 87.0, "own_sd": details.get("real", {}).get("own_sd", 44.0)}
+    emit("personal", ours, "mg/dL median RMSE of 24 h open loop", peers, details)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+"""The twin of one person from many days: equations, gradients, recovery, updates, diagnostics."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from gemel.dynamics import Dose, Reading
+from gemel.errors import BadInput
+from gemel.facts import DAY, HOUR, MINUTE
+from gemel.packs.diabetes import personal
+from gemel.packs.diabetes.personal import posterior
+from gemel.packs.diabetes.personal.equations import (
+    ALPHA,
+    KE,
+    LEAD,
+    R1,
+    R2,
+    TAU,
+    VG,
+    VI,
+    Constants,
+    F,
+    Inputs,
+    appeared,
+    glucose,
+)
+from gemel.packs.diabetes.personal.fit import Gaussian, P, Problem, Q, fit, replays, stacked
+from gemel.packs.diabetes.personal.noise import Noise, learn
+from gemel.packs.diabetes.personal.pareto import smoothed
+from gemel.packs.diabetes.personal.twin import ANYBODY, walk
+
+CELLS = 288
+
+
+def doses(day: int) -> list[Dose]:
+    """Return what a made-up person takes in a day: basal, three meals, boluses with them."""
+    rng = np.random.default_rng(day)
+    begin = day * DAY
+    found = [Dose("basal", 1.0, begin)]
+    for hour, grams in ((8, 45.0), (13, 70.0), (19, 60.0)):
+        at = begin + hour * HOUR + int(rng.integers(0, 9)) * 5 * MINUTE
+        eaten = grams * float(rng.uniform(0.7, 1.3))
+        found += [Dose("carbs", eaten, at), Dose("bolus", eaten / float(rng.uniform(8, 14)), at)]
+    return found
+
+
+ERRORS = Noise(8.0, 100.0, 2.0, 40.0, 1.5)
+
+
+def lived(days: int) -> tuple[np.ndarray, list[personal.Day]]:
+    """Return the person (P,) and days that the model itself lived, with correlated errors."""
+    rng = np.random.default_rng(7)
+    person = 0.6 * rng.standard_normal(P)
+    person[1:7] = 0.0
+    given = [dose for day in range(days + 1) for dose in doses(day)]
+    empty = [personal.day_at([], given, d * DAY + 4 * HOUR, weight=70.0, basal=0.24) for d in range(days)]
+    started = [replace(day, glucose=np.where(np.arange(CELLS + 1) == 0, 130.0, np.nan)) for day in empty]
+    with jax.enable_x64(True):
+        daily = 0.5 * rng.standard_normal((days, Q))
+        said = replays(np.repeat(person[None], days, 0), daily, stacked(started))
+    at = 5.0 * np.arange(CELLS + 1)
+    root = np.linalg.cholesky(ERRORS.covariance(at))
+    return person, [
+        replace(day, glucose=row + root @ rng.standard_normal(CELLS + 1))
+        for day, row in zip(empty, said, strict=True)
+    ]  # fmt: skip
+
+
+def few(at: posterior.Target, count: int, seed: int) -> posterior.Draws:
+    """Sample quickly: not to be believed, good enough to go on."""
+    return posterior.importance(at, 60, seed, 1)
+
+
+@pytest.fixture(scope="module")
+def record() -> tuple[np.ndarray, list[personal.Day]]:
+    return lived(3)
+
+
+def case() -> tuple[Constants, Inputs]:
+    insulin = np.full(LEAD + CELLS, 0.25)
+    insulin[[LEAD + 24, LEAD + 90]] += [8.0, 10.0]
+    constants = Constants(
+        np.full(CELLS, 125.0), 0.02, 0.012, 0.012, 0.03, 0.15, np.full(LEAD + CELLS, 8e-4),
+        np.array([0.012, 0.02]), np.array([10.0, 3.0]), np.ones(2),
+    )  # fmt: skip
+    return constants, Inputs(insulin, 0.25, np.array([130.0, 455.0]), np.array([600.0, 800.0]), np.zeros(CELLS))
+
+
+def integrated() -> np.ndarray:
+    """Return the same day by SciPy's RK45 on the equations of the paper as they stand there, restarted at every jump."""
+    _, inputs = case()
+
+    def change(t: float, y: np.ndarray) -> list[float]:
+        i1, i2, ip, x, q1, q2, qg, r1, r2, rg, g, ig = y
+        cell = int(np.floor((t - TAU + 5 * LEAD) / 5 + 1e-9))
+        rise = 1 + 10 * R1 * (np.log(np.clip(g, 60, 125)) ** R2 - np.log(125) ** R2) ** 2
+        appears = F * (0.012 * qg + 0.02 * rg)
+        return [
+            inputs.insulin[cell] - 0.03 * i1, 0.03 * i1 - 0.012 * i2, 0.012 * i2 - KE * ip,
+            -0.012 * (x - 8e-4 / VI * (ip - 0.25 / KE)), -0.15 * q1, 0.15 * (q1 - q2), 0.15 * q2 - 0.012 * qg,
+            -0.15 * r1, 0.15 * (r1 - r2), 0.15 * r2 - 0.02 * rg,
+            -(0.02 + rise * x) * g + 0.02 * 125 + appears / VG, (g - ig) / ALPHA,
+        ]  # fmt: skip
+
+    y = np.array([0.25 / 0.03, 0.25 / 0.012, 0.25 / KE, 0, 0, 0, 0, 0, 0, 0, 140.0, 140.0])
+    edges = sorted({140.0, 458.0, *(5.0 * k for k in range(CELLS + 1)), *(5.0 * k + 3.0 for k in range(CELLS))})
+    found = {0.0: y[11]}
+    for begin, end in itertools.pairwise(edges):
+        y = y + 600.0 * (begin == 140.0) * np.eye(12)[4] + 800.0 * (begin == 458.0) * np.eye(12)[7]
+        # the middle of a piece decides its input: its edges belong to two
+        y = solve_ivp(lambda t, s, m=(begin + end) / 2: change(m, s), (begin, end), y, rtol=1e-7, atol=1e-7).y[:, -1]
+        found[end] = y[11]
+    return np.array([found[5.0 * k] for k in range(CELLS + 1)])
+
+
+def test_a_day_agrees_with_an_independent_integration() -> None:
+    constants, inputs = case()
+    with jax.enable_x64(True):
+        ours = np.asarray(glucose(jax.tree.map(jnp.asarray, constants), jax.tree.map(jnp.asarray, inputs), 140.0)[1])
+    assert np.abs(ours - integrated()).max() < 0.6
+    assert ours.max() - ours.min() > 100
+
+
+def test_a_meal_appears_whole_whatever_its_rates() -> None:
+    with jax.enable_x64(True):
+        for kempt, kabs in ((0.1, 0.02), (0.05, 0.05), (0.03, 0.0299999), (0.5, 0.01)):
+            share = np.asarray(appeared(jnp.array([-5.0, 0.0, 30.0, 5000.0]), jnp.array(kempt), jnp.array(kabs)))
+            assert share == pytest.approx([0.0, 0.0, share[2], 1.0], abs=1e-9)
+            assert 0 < share[2] < 1
+
+
+def test_the_derivatives_are_those_of_finite_differences(record: tuple[np.ndarray, list[personal.Day]]) -> None:
+    person, days = record
+    with jax.enable_x64(True):
+        problem = Problem(days[:1], Noise(), ANYBODY, walk())
+        from gemel.packs.diabetes.personal.fit import jacobians
+
+        z, daily = person.copy(), np.full((1, Q), 0.1)
+        _, jac = jacobians(problem, z, daily)
+        jac = np.linalg.pinv(problem.white[0]) @ jac[0]
+        for i in range(0, P + Q, 5):
+            step = 1e-5 * np.eye(P + Q)[i]
+            ends = [
+                replays((z + s * step[:P])[None], daily + s * step[P:], problem.told)[0] for s in (1.0, -1.0)
+            ]  # fmt: skip
+            assert jac[:, i] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=2e-4 + 2e-4 * np.abs(jac[:, i]).max())
+
+
+def test_known_constants_are_found_again(record: tuple[np.ndarray, list[personal.Day]]) -> None:
+    person, days = record
+    with jax.enable_x64(True):
+        mode = fit(Problem(days, Noise(8.0, 100.0, 2.0, 40.0, 1.5), ANYBODY, np.zeros(P)))
+    spread = np.sqrt(np.diag(np.linalg.inv(mode.gaussian.precision)))
+    off = np.abs(mode.person - person) / spread
+    assert (off < 1.645).mean() > 0.7
+    assert off.max() < 4.5
+    assert spread[0] < 0.5
+
+
+def test_days_one_by_one_teach_what_they_teach_together(record: tuple[np.ndarray, list[personal.Day]]) -> None:
+    _, days = record
+    with jax.enable_x64(True):
+        noise = Noise(8.0, 100.0, 2.0, 40.0, 1.5)
+        together = fit(Problem(days, noise, ANYBODY, np.zeros(P)), steps=60)
+        belief = ANYBODY
+        for day in days:
+            belief = fit(Problem([day], noise, belief, np.zeros(P)), steps=60).gaussian
+    spread = np.sqrt(np.diag(np.linalg.inv(together.gaussian.precision)))
+    assert (np.abs(belief.mean - together.person) < 2.0 * spread).mean() > 0.8
+    assert np.sqrt(np.diag(np.linalg.inv(belief.precision))) == pytest.approx(spread, rel=0.8)
+
+
+def test_a_twin_is_updated_by_a_day_kept_and_foretells(record: tuple[np.ndarray, list[personal.Day]]) -> None:
+    _, days = record
+    first = personal.personalise(days[:2], 1, sampler=few)
+    twin = personal.update(first, days[2], 1, sampler=few)
+    assert [day.at for day in twin.days] == [day.at for day in days]
+    again = personal.from_body(json.loads(json.dumps(personal.body(twin))))
+    today = personal.day_at(
+        [Reading("glucose", 130.0, 3 * DAY + 4 * HOUR)], doses(3), 3 * DAY + 4 * HOUR, weight=70, basal=0.24
+    )
+    told, kept = (personal.foretell(which, today, 1, 50) for which in (twin, again))
+    assert told == pytest.approx(kept, abs=5.0)
+    assert told.shape == (50, CELLS + 1)
+    assert np.ptp(told[:, 0]) < 15 < np.ptp(told[:, 100])
+    seen = personal.foreseen(twin, today, 60, 1)
+    assert seen.glucose.shape == seen.per_unit.shape == seen.per_gram.shape
+    assert (
+        seen.per_unit[:, 0] == pytest.approx(0) and seen.per_unit[:, -1].mean() < -1 and seen.per_gram[:, -1].mean() > 0
+    )
+    with pytest.raises(BadInput, match="does not come after"):
+        personal.update(twin, days[2], 1)
+
+
+def test_a_replay_under_its_own_inputs_gives_the_readings(record: tuple[np.ndarray, list[personal.Day]]) -> None:
+    _, days = record
+    twin = personal.personalise(days[:1], 1, sampler=few)
+    own = personal.replay(twin, days[0], count=4)
+    assert np.sqrt(np.mean((own - days[0].glucose) ** 2)) < 4
+    insulin = days[0].insulin.copy()
+    insulin[LEAD + 100] += 1000 / 5 / 70
+    less = personal.replay(twin, days[0], replace(days[0], insulin=insulin), count=4)
+    assert (less - own)[:, :100] == pytest.approx(0)
+    assert (less - own)[:, 130:].mean() < -1
+
+
+def test_chains_that_did_not_meet_are_doubted() -> None:
+    rng = np.random.default_rng(1)
+    good = rng.standard_normal((4, 200, 3))
+    assert posterior.trusted(posterior.mixed(good)) == []
+    apart = good + np.arange(4)[:, None, None]
+    assert "chains disagree" in posterior.trusted(posterior.mixed(apart))[0]
+
+
+def test_weights_that_one_draw_carries_are_doubted() -> None:
+    rng = np.random.default_rng(2)
+    for heavy, doubted in ((0.3, False), (1.5, True)):
+        log = heavy * rng.exponential(size=2000)
+        weight, k = smoothed(log)
+        assert weight.sum() == pytest.approx(1)
+        assert bool(posterior.trusted({"pareto_k": k, "ess": 100.0})) is doubted
+        assert k == pytest.approx(heavy, abs=0.35)
+
+
+def test_the_sampler_finds_a_density_that_is_known(record: tuple[np.ndarray, list[personal.Day]]) -> None:
+    """A day with no reading leaves the prior: its draws have its mean and spread."""
+    _, days = record
+    nothing = replace(days[0], glucose=np.where(np.arange(CELLS + 1) == 0, 130.0, np.nan))
+    with jax.enable_x64(True):
+        problem = Problem([nothing], Noise(), Gaussian(np.full(P, 0.2), 4.0 * np.eye(P)), np.zeros(P))
+        found = posterior.importance(posterior.target(problem, fit(problem)), 400, 1, 2)
+    assert posterior.trusted(found.told) == []
+    assert found.person.mean(axis=0) == pytest.approx(np.full(P, 0.2), abs=0.15)
+    assert found.person.std(axis=0) == pytest.approx(np.full(P, 0.5), abs=0.12)
+
+
+def test_correlated_noise_is_learned() -> None:
+    true = Noise(20.0, 150.0, 5.0, 30.0, 1.5)
+    root = np.linalg.cholesky(true.covariance(5.0 * np.arange(CELLS + 1)))
+    found = learn(np.random.default_rng(3).standard_normal((4, CELLS + 1)) @ root.T)
+    assert found.slow == pytest.approx(20.0, rel=0.35)
+    assert found.fast == pytest.approx(5.0, rel=0.4)
+
+
+def test_what_cannot_be_a_person_or_a_day_is_refused() -> None:
+    with pytest.raises(BadInput, match="not a body weight"):
+        personal.day_at([], [], 0, weight=700.0, basal=0.2)
+    with pytest.raises(BadInput, match="no day to learn from"):
+        personal.personalise([], 1)
+
+
+def test_insulin_is_counted_to_the_last_unit() -> None:
+    given: list[Any] = [
+        Dose("basal", 0.6, 0),
+        Dose("basal", 1.2, 10 * HOUR + 2 * MINUTE),
+        Dose("bolus", 3.0, 12 * HOUR),
+    ]
+    day = personal.day_at([], given, 8 * HOUR, weight=50.0, basal=0.2)
+    units = day.insulin.sum() * 5 * 50 / 1000
+    assert units == pytest.approx(0.6 * (10 + 2 / 60) + 1.2 * (22 - 2 / 60) + 3.0)
