@@ -6,6 +6,9 @@ from gemel.packs.diabetes.agents import AGENTS as PERSON_AGENTS
 from gemel.packs.diabetes.person import Person as Person
 from gemel.packs.diabetes.play import TOOLS as PLAY_TOOLS
 from gemel.packs.diabetes.pump_sink import Pump as Pump
+from gemel.packs.diabetes.replay import TOOLS as REPLAY_TOOLS
+from gemel.packs.diabetes.replay import replay as replay
+from gemel.packs.diabetes.reports import PAPERS as PERSON_PAPERS
 from gemel.packs.diabetes.scenarios import ArtificialPancreas as ArtificialPancreas
 from gemel.packs.diabetes.scenarios import basal as basal
 from gemel.packs.diabetes.scenarios import bolus as bolus
@@ -18,7 +21,8 @@ from gemel.packs.diabetes.team import ROLES as TEAM
 
 TYPES = (Person,)
 ROLES = {Person.name: TEAM}
-TOOLS = {Person.name: PLAY_TOOLS}
+TOOLS = {Person.name: (*PLAY_TOOLS, *REPLAY_TOOLS)}
+PAPERS = {Person.name: PERSON_PAPERS}
 AGENTS = {Person.name: PERSON_AGENTS}
 COLD_STARTS = (files(__name__).joinpath("cold_start.json"),)
 """What its twins begin with before they have a past of their own; made by `python -m gemel.packs.diabetes.cold_start`."""

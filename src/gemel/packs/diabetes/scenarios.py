@@ -56,6 +56,13 @@ def bolus_scale(factor: float) -> Scenario:
     ])  # fmt: skip
 
 
+def basal_scale(factor: float) -> Scenario:
+    """Suppose every basal rate *factor* times as high."""
+    return Scenario(f"basal × {factor:g}", lambda plan, now: [
+        Dose("basal", dose.amount * factor, dose.at) if dose.lever == "basal" else dose for dose in plan
+    ])  # fmt: skip
+
+
 def basal(rate: float, after: str | Time = 0, lasting: str | Time = "2 h") -> Scenario:
     """Suppose a basal segment of *rate* U/h, *after* a while and *lasting* so long; then what was planned goes on."""
     start, length = duration(after), duration(lasting)
@@ -117,6 +124,9 @@ FORMS = {
     ),
     "bolus_scale": Form(
         "Larger or smaller boluses", (Field("factor", "Times", "", 0, 2, 1.1, 0.05),), bolus_scale
+    ),
+    "basal_scale": Form(
+        "Higher or lower basal", (Field("factor", "Times", "", 0, 2, 0.9, 0.05),), basal_scale
     ),
     "sport": Form(
         "Do sport",
