@@ -107,7 +107,7 @@ def test_a_parent_turns_it_off_or_tunes_it_and_a_child_cannot() -> None:
     assert play(made, "lily").points >= DEEDS["log"].points
     tune(made, points={"log": 1, "check": 0})
     assert play(made, "lily").deeds == {"log": 1} and play(made, "lily").points == 1
-    tune(made, on=False)
+    assert named(TOOLS, "tune_play").call(made, {"on": False})["on"] is False
     assert not play(made, "lily").on and play(made, "lily").points == 0
     with pytest.raises(Refused):
         tune(as_child(made), on=True)

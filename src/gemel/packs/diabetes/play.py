@@ -180,6 +180,13 @@ class Learnt(msgspec.Struct, forbid_unknown_fields=True):
     answer: Annotated[int, msgspec.Meta(ge=0, le=5)] | None = None
 
 
+class Tuned(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether there is any play, and what deeds are worth."""
+
+    on: bool = True
+    points: dict[str, int] = {}
+
+
 def play(twin: Twin, child: str, offset: Time = 0) -> Score:
     """Return how *child* stands; who reads all of the twin may see it, and the child."""
     twin.bank.gate.require(twin.actor, "read", twin.id, "*", twin.purpose)
@@ -242,7 +249,13 @@ def _learn(twin: Twin, asked: Learnt) -> dict[str, Any]:
     return {**told, "right": right}
 
 
+def _tune(twin: Twin, asked: Tuned) -> dict[str, Any]:
+    found = tune(twin, asked.on, asked.points)
+    return {"on": found.on, "points": dict(found.points)}
+
+
 TOOLS = (
     Tool("play", "Points, badges and days in a row, for logging, checking and learning.", Nothing, _play),
     Tool("learn", "Short lessons with a question each; the right answer earns points.", Learnt, _learn, changes=True),
+    Tool("tune_play", "Turn play on or off, or say what deeds are worth; for who holds the keys.", Tuned, _tune, changes=True),
 )
