@@ -9,11 +9,11 @@ import numpy as np
 from gemel.dynamics import Seed
 from gemel.packs.diabetes.control.seam import Foreseen
 from gemel.packs.diabetes.personal import carried as telling
+from gemel.packs.diabetes.personal.carried import Trust
 from gemel.packs.diabetes.personal.days import CELLS, Day
 from gemel.packs.diabetes.personal.double import double
 from gemel.packs.diabetes.personal.equations import CELL, LEAD
 from gemel.packs.diabetes.personal.fit import Q, replays, stacked
-from gemel.packs.diabetes.personal.carried import Trust
 from gemel.packs.diabetes.personal.twin import DRAWS, Personal, apart, ensemble, members
 
 AHEAD = 72

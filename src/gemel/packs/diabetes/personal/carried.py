@@ -1,8 +1,8 @@
 """What yesterday's twin says of today, shrunk to what it foretold before, with errors carried on from the readings so far.
 
-y(t) = level + trust (f(t) - centre) + e(t): f is the twin's replay under today's inputs, e goes on through all days, correlated as
-`Noise` says, with a part that changes slowly from day to day. It is one Gaussian process: level and trust are learned from the days that
-the twin foretold before it saw them. Trust near 0 means that the person's level foretells as well as the twin.
+y(t) = level + trust (f(t) - centre) + e(t): f is the twin's replay under today's inputs, e goes on through all days,
+correlated as `Noise` says, with a part that changes slowly from day to day. It is one Gaussian process: level and trust are
+learned from the days that the twin foretold before it saw them. Trust near 0 means that the level foretells as well as the twin.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ EVERY = 3
 
 LAST = 10
 """Days that are learned from, the last ones."""
+
+LEAST = 5
+"""Days foretold before their errors' size and times are learned; fewer made the next day worse (docs/personalise.md)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def trust(days: Sequence[Foretold]) -> Trust:
     design = _design(np.concatenate([day.said for day in days] or [np.full(1, np.nan)]), centre)
     noise = ERRORS[0]
     found = _regress(at[seen], design[seen], every[seen], noise)
-    if any(np.isfinite(day.said).any() for day in days):
+    if sum(bool(np.isfinite(day.said).any()) for day in days) >= LEAST:
         off = np.stack([day.read - _design(day.said, centre) @ found[0] for day in days])
         noise = learn(off, ERRORS, CELL * EVERY)
         found = _regress(at[seen], design[seen], every[seen], noise)
