@@ -16,7 +16,7 @@ from gemel.twintype import TwinType
 @cache
 def packs() -> Mapping[str, ModuleType]:
     """Return the installed packs: modules with `TYPES`, and, where they have them, `AGENTS`, `ROLES`,
-    `TOOLS`, `PAPERS`, `MAKERS` and `detect`."""
+    `TOOLS`, `PAPERS`, `COMPANIONS`, `MAKERS` and `detect`."""
     return {entry.name: entry.load() for entry in entry_points(group="gemel.packs")}
 
 
@@ -52,6 +52,12 @@ def papers(type_name: str) -> Mapping[str, Any]:
     """Return the documents that packs offer about a twin of a type, by name."""
     offers = [paper for pack in packs().values() for paper in getattr(pack, "PAPERS", {}).get(type_name, ())]
     return {paper.name: paper for paper in offers}
+
+
+def companion(type_name: str) -> Any:
+    """Return who talks with people about a twin of a type, as a pack offers it, or None."""
+    offers = [pack.COMPANIONS[type_name] for pack in packs().values() if type_name in getattr(pack, "COMPANIONS", {})]
+    return offers[0] if offers else None
 
 
 def makers() -> Mapping[str, Callable[[Mapping[str, Any]], TwinType]]:

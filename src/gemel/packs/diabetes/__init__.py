@@ -17,11 +17,14 @@ from gemel.packs.diabetes.scenarios import bolus_scale as bolus_scale
 from gemel.packs.diabetes.scenarios import meal as meal
 from gemel.packs.diabetes.scenarios import sport as sport
 from gemel.packs.diabetes.streams import detect as detect
+from gemel.packs.diabetes.sunny import TOOLS as SUNNY_TOOLS
+from gemel.packs.diabetes.sunny import sunny as sunny
 from gemel.packs.diabetes.team import ROLES as TEAM
 
 TYPES = (Person,)
 ROLES = {Person.name: TEAM}
-TOOLS = {Person.name: (*PLAY_TOOLS, *REPLAY_TOOLS)}
+TOOLS = {Person.name: (*PLAY_TOOLS, *REPLAY_TOOLS, *SUNNY_TOOLS)}
+COMPANIONS = {Person.name: sunny()}
 PAPERS = {Person.name: PERSON_PAPERS}
 AGENTS = {Person.name: PERSON_AGENTS}
 COLD_STARTS = (files(__name__).joinpath("cold_start.json"),)

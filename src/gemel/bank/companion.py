@@ -1,0 +1,133 @@
+"""Companions: who talks with people about a twin. A pack offers one for its type; it asks the twin's tools as whoever talks.
+
+What is put on record of a conversation is that it was: the intent, the tools that were asked, and whether it was handed to a
+person. The words are kept only where a holder has asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gemel.bank import catalogue
+from gemel.bank.tools import Answer, named, offered
+from gemel.errors import BadInput, NotFound
+from gemel.facts import Draft, Time
+
+if TYPE_CHECKING:
+    from gemel.bank.twin import Twin
+
+TALKED = "talked/1"
+"""That somebody talked: {intent, tools, handed_over, by}, and, where a holder asked for it, what was said and answered."""
+
+LONGEST = 500
+"""Characters of one sentence."""
+
+Ask = Callable[[str, Mapping[str, Any]], Answer]
+"""Asks one of the twin's tools by name, as whoever talks; raises `Refused` where consent does."""
+
+State = Mapping[str, Any]
+"""What a companion remembers between two sentences, as JSON types; `{}` at first."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool that was asked: with what, and what it answered; `refused` is the reason where it did not."""
+
+    tool: str
+    given: Mapping[str, Any]
+    answer: Answer
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Used:
+    """A number of an answer: as it stands there, and in which call's answer, where, it was found."""
+
+    shown: str
+    call: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a companion says: the intent it understood, the calls behind it, every number's origin, who was handed what.
+
+    `by` is who put the words together: `rules`, `templates` or `model`.
+    """
+
+    text: str
+    intent: str
+    calls: tuple[Call, ...] = ()
+    numbers: tuple[Used, ...] = ()
+    handed_over: str = ""
+    by: str = "templates"
+    note: str = ""
+
+    def body(self) -> dict[str, Any]:
+        """Return the reply as JSON types."""
+        return {
+            "text": self.text, "intent": self.intent, "handed_over": self.handed_over, "by": self.by, "note": self.note,
+            "tools": [{"tool": c.tool, "given": dict(c.given), "refused": c.refused} for c in self.calls],
+            "numbers": [{"shown": u.shown, "call": u.call, "path": u.path} for u in self.numbers],
+        }  # fmt: skip
+
+
+class Companion(Protocol):
+    """Somebody to talk with about a twin; it knows nothing but what its tools answer."""
+
+    @property
+    def name(self) -> str:
+        """Return how it is called."""
+        ...
+
+    def reply(self, state: State, sentence: str, ask: Ask, now: Time, who: Speaker) -> tuple[State, Reply]:
+        """Return what is remembered next, and the answer to *sentence*; nothing but *ask* reaches the twin."""
+        ...
+
+    def keeps_words(self, twin: Twin) -> bool:
+        """Return whether a holder wants what is said to be kept."""
+        ...
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who talks about whom: `of` is the twin, `own` says that they are the same."""
+
+    actor: str
+    of: str
+
+    @property
+    def own(self) -> bool:
+        """Return whether somebody talks about themselves."""
+        return self.actor == self.of
+
+
+def companion(type_name: str) -> Companion:
+    """Return the companion that a pack offers for a twin type."""
+    found: Companion | None = catalogue.companion(type_name)
+    if found is None:
+        raise NotFound(f"twins of type {type_name} have no companion to talk with")
+    return found
+
+
+def talk(twin: Twin, state: State, sentence: str, by: Companion | None = None) -> tuple[State, Reply]:
+    """Return what the twin's companion remembers next and says to *sentence*; every tool is asked as the twin's actor."""
+    if not sentence.strip() or len(sentence) > LONGEST:
+        raise BadInput(f"say something, in at most {LONGEST} characters", field="say")
+    friend = by or companion(twin.type.name)
+    tools = offered(twin.type.name)
+
+    def ask(name: str, given: Mapping[str, Any]) -> Answer:
+        return named(tools, name).call(twin, given)
+
+    after, reply = friend.reply(state, sentence, ask, twin.bank.now(), Speaker(twin.actor, twin.id))
+    body: dict[str, Any] = {
+        "intent": reply.intent, "tools": [call.tool for call in reply.calls], "handed_over": reply.handed_over,
+        "by": reply.by,
+    }  # fmt: skip
+    if friend.keeps_words(twin):
+        body |= {"said": sentence, "answered": reply.text}
+    twin.bank.append([Draft(twin.id, TALKED, body, twin.bank.now(), twin.actor)])
+    return after, reply

@@ -1,0 +1,66 @@
+"""Talking with a twin's companion, and a twin's tools for other programs: talk, mcp."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gemel.cli.console import PURPOSE, STORE, Actor, Id, Json, Purpose, Store, opened, say, seen, told
+from gemel.errors import BadInput
+
+if TYPE_CHECKING:
+    from gemel.bank import Twin
+
+Say = Annotated[str | None, typer.Option("--say", help="One sentence; without it, a conversation.")]
+Which = Annotated[str | None, typer.Option("--twin", help="Only this twin; by default all that you may see.")]
+
+
+def talk(
+    twin: Id, *, sentence: Say = None, store: Store = STORE, actor: Actor, purpose: Purpose = PURPOSE,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Talk with a twin's companion, which answers with what the twin's tools say, as you may see it. Not a medical device."""
+    from gemel.bank.companion import companion, talk
+
+    if sentence is None and as_json:
+        raise BadInput("--json goes with --say", field="say")
+    with opened(store) as bank:
+        view = seen(bank, twin, actor, purpose)
+        if sentence is None:
+            return _converse(view, companion(view.type.name).name)
+        _, reply = talk(view, {}, sentence)
+    return say(as_json, reply.body(), reply.text)
+
+
+def _converse(view: Twin, name: str) -> None:
+    """Talk until the other side says nothing more; what was understood is remembered from one sentence to the next."""
+    from gemel.bank.companion import talk
+
+    state: Any = {}
+    if sys.stdin.isatty():
+        told.print(f"{name} listens; an empty line ends it", style="dim")
+    for sentence in _lines():
+        try:
+            state, reply = talk(view, state, sentence)
+        except BadInput as error:
+            told.print(f"gemel: {error}", style="yellow")
+            continue
+        say(False, {}, f"{name}: {reply.text}")
+
+
+def _lines() -> Iterator[str]:
+    while True:
+        if sys.stdin.isatty():
+            told.print("> ", end="")
+        line = sys.stdin.readline().strip()
+        if not line:
+            return
+        yield line
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(talk)

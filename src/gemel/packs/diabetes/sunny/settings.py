@@ -1,0 +1,68 @@
+"""How a holder wants Sunny to be: units, time zone, the emergency number, whether words are kept, whether they may leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from gemel.bank import Twin
+from gemel.bank.consenting import holder_only
+from gemel.bank.tools import Answer, Nothing
+from gemel.errors import BadInput
+from gemel.facts import Draft
+from gemel.streams.clock import zone
+
+COMPANION = "companion/1"
+"""What a holder said of the companion; the last one holds, and what it leaves out stays as it was."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How Sunny is with one person; `large_model` is a holder's leave to send what is said, and what tools answer, away."""
+
+    unit: str = "mg/dL"
+    timezone: str = "UTC"
+    emergency: str = "112"
+    keep_words: bool = False
+    large_model: bool = False
+
+
+class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    """What is to change; the rest stays."""
+
+    unit: Literal["mg/dL", "mmol/L"] | None = None
+    timezone: Annotated[str, msgspec.Meta(max_length=60)] | None = None
+    emergency: Annotated[str, msgspec.Meta(pattern=r"^[0-9+ ]{3,15}$")] | None = None
+    keep_words: bool | None = None
+    large_model: bool | None = None
+
+
+def manner(twin: Twin) -> Manner:
+    """Return what is in force; who may see anything of the twin may know it."""
+    held: dict[str, Any] = {}
+    for fact in twin.bank.thread.read(twin.id, kinds=[COMPANION]):
+        held |= fact.body
+    return Manner(**held)
+
+
+def read(twin: Twin, _: Nothing) -> Answer:
+    """Return what is in force."""
+    found = manner(twin)
+    return {
+        "unit": found.unit, "timezone": found.timezone, "emergency": found.emergency, "keep_words": found.keep_words,
+        "large_model": found.large_model,
+    }  # fmt: skip
+
+
+def change(twin: Twin, asked: Wanted) -> Answer:
+    """Put on record how Sunny is to be, in a holder's name."""
+    holder_only(twin, "say how the companion is to be")
+    body = {name: value for name in asked.__struct_fields__ if (value := getattr(asked, name)) is not None}
+    if not body:
+        raise BadInput(f"say what is to change: {', '.join(asked.__struct_fields__)}", field="set_companion")
+    if "timezone" in body:
+        zone(str(body["timezone"]))
+    twin.bank.append([Draft(twin.id, COMPANION, body, twin.bank.now(), twin.actor)])
+    return read(twin, Nothing())

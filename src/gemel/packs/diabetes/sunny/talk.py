@@ -1,0 +1,206 @@
+"""Sunny: one sentence in, one answer out, made of what the twin's tools say. Not a medical device.
+
+Rules come first, then what the last answer waits for, then the intent. What goes out is looked at again: a dose, or a number
+that no tool returned, is not said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gemel.bank import Twin
+from gemel.bank.companion import Ask, Reply, Speaker, State
+from gemel.errors import BadInput, GemelError, Refused
+from gemel.facts import MINUTE, Time
+from gemel.packs.diabetes.sunny import food_answers, glucose_answers, other_answers, safety
+from gemel.packs.diabetes.sunny.normal import normal
+from gemel.packs.diabetes.sunny.numbers import sources
+from gemel.packs.diabetes.sunny.settings import manner
+from gemel.packs.diabetes.sunny.turn import Asking, Turn, together
+from gemel.packs.diabetes.sunny.understand import UNSAFE, WARY, Understanding, Understood, understanding
+from gemel.packs.diabetes.sunny.words import Words
+
+WAITS: Time = 10 * MINUTE
+"""How long an open question stands."""
+KEPT = ("food", "lesson")
+"""What is remembered from one sentence to the next, beside an open question."""
+
+ANSWERS: Mapping[str, Callable[[Turn], str]] = {
+    "now": glucose_answers.now, "ahead": glucose_answers.ahead, "history": glucose_answers.history,
+    "why": glucose_answers.why, "sport": glucose_answers.sport, "what_if": food_answers.what_if,
+    "log_food": food_answers.log_food, "food": food_answers.food, "suggest_food": food_answers.suggest_food,
+    "alerts": other_answers.alerts, "plan": other_answers.plan, "play": other_answers.play, "learn": other_answers.learn,
+    "feelings": other_answers.feelings, "help": other_answers.help_wanted,
+    **dict.fromkeys(("greeting", "thanks", "bye", "abilities", "off_topic"), other_answers.small),
+}  # fmt: skip
+"""What answers each intent."""
+
+
+class Sunny:
+    """A child's companion; it holds no conversation itself: what it remembers is handed to it with each sentence."""
+
+    name = "Sunny"
+
+    def __init__(self, understands: Callable[[], Understanding] = understanding, language: str = "en") -> None:
+        self._understands, self._language = understands, language
+
+    def reply(self, state: State, sentence: str, ask: Ask, now: Time, who: Speaker) -> tuple[State, Reply]:
+        """Return what is remembered next, and the answer to *sentence*; nothing but *ask* reaches the twin."""
+        turn = self.turn(state, sentence, ask, now, who)
+        text = self._text(turn)
+        return remembered(turn), checked(turn, text)
+
+    def turn(self, state: State, sentence: str, ask: Ask, now: Time, who: Speaker) -> Turn:
+        """Return a turn that begins: how the person reads numbers is asked first."""
+        asking = Asking(ask)
+        manners = asking("companion")
+        words = Words(str(manners["unit"]), str(manners["timezone"]), str(manners["emergency"]), self._language)
+        return Turn(sentence, "", state, asking, now, who, words)
+
+    def keeps_words(self, twin: Twin) -> bool:
+        """Return whether a holder wants what is said to be kept."""
+        return manner(twin).keep_words
+
+    def danger(self, turn: Turn) -> tuple[str | None, Understood]:
+        """Return what must not be answered in a sentence, by rules and then by meaning, and what it means."""
+        kind = safety.unsafe(turn.sentence, (turn.who.of,))
+        meant = self._understands().understand(turn.sentence, (turn.who.of,))
+        if kind is None and not _short(turn) and meant.unsafe_chance >= WARY:
+            kind = meant.danger
+        return kind, meant
+
+    def _text(self, turn: Turn) -> str:
+        kind, meant = self.danger(turn)
+        if kind is not None:
+            turn.intent = UNSAFE + kind
+            return _careful(turn, kind)
+        waited = _answer_to_question(turn)
+        if waited is not None:
+            return waited
+        if not meant.clear:
+            turn.intent = "unclear"
+            return _ask_back(turn, meant)
+        turn.intent = meant.intent
+        return _spoken(turn, ANSWERS[meant.intent])
+
+
+def _careful(turn: Turn, kind: str) -> str:
+    try:
+        return other_answers.refused(turn, kind)
+    except GemelError:
+        return together(turn.say(f"unsafe.{kind}", emergency=turn.words.emergency), turn.say("unsafe.nobody"))
+
+
+def _spoken(turn: Turn, answer: Callable[[Turn], str]) -> str:
+    """Return an answer; what consent refuses, and what cannot be found out, is said kindly."""
+    try:
+        return answer(turn)
+    except Refused:
+        return turn.say("say.refused")
+    except (GemelError, KeyError):
+        return turn.say("say.trouble")
+
+
+def _pending(turn: Turn) -> Mapping[str, Any] | None:
+    held = turn.state.get("pending")
+    return held if isinstance(held, Mapping) and turn.now - int(held["at"]) <= WAITS else None
+
+
+def _short(turn: Turn) -> bool:
+    """Return whether a sentence is a yes, a no or a letter, which means nothing without a question."""
+    said = normal(turn.sentence).strip(" .!")
+    return len(said) < 2 or said in (*turn.words.listed("yes_no.yes"), *turn.words.listed("yes_no.no"))
+
+
+def _answer_to_question(turn: Turn) -> str | None:
+    """Return what comes of a sentence that answers what was asked back, or None if it does not."""
+    said, pending = normal(turn.sentence).strip(" .!"), _pending(turn)
+    yes, no = said in turn.words.listed("yes_no.yes"), said in turn.words.listed("yes_no.no")
+    if pending is None:
+        turn.intent = "yes_no"
+        return turn.say("say.nothing_open") if yes or no else None
+    turn.intent = str(pending["what"])
+    if pending["what"] == "lesson":
+        return other_answers.answered(turn, pending)
+    if pending["what"] == "log_food" and (yes or no):
+        return food_answers.logged(turn, pending) if yes else turn.say("say.cancelled")
+    if pending["what"] == "comfort" and (yes or no):
+        return _comforted(turn) if yes else turn.say("feelings.stay")
+    if pending["what"] == "meant" and (yes or said in (str(pending["first"]), "first", "the first", "the first one")):
+        return _again(turn, str(pending["sentence"]), str(pending["first"]))
+    if pending["what"] == "meant" and said in (str(pending["second"]), "second", "the second", "the second one"):
+        return _again(turn, str(pending["sentence"]), str(pending["second"]))
+    if (
+        pending["what"] in ("food", "what_if", "log_what")
+        and len(said.split()) <= 8
+        and (turn.slots.food or turn.slots.grams)
+    ):
+        turn.intent = {"log_what": "log_food"}.get(turn.intent, turn.intent)
+        return _spoken(turn, ANSWERS[turn.intent]) if not _is_question(said) else None
+    return None
+
+
+def _is_question(said: str) -> bool:
+    return said.split(" ")[0] in (
+        "what",
+        "what's",
+        "why",
+        "how",
+        "who",
+        "where",
+        "when",
+        "will",
+        "am",
+        "is",
+        "can",
+        "do",
+    )
+
+
+def _again(turn: Turn, sentence: str, intent: str) -> str:
+    """Answer the sentence that was not clear, now that it is."""
+    turn.sentence, turn.intent = sentence, intent
+    turn.__dict__.pop("slots", None)
+    return _spoken(turn, ANSWERS[intent])
+
+
+def _comforted(turn: Turn) -> str:
+    told = turn.asking("hand_over", kind="comfort")["told"]
+    turn.then["handed_over"] = "comfort"
+    return turn.say("feelings.told") if told else turn.say("help.alone", emergency=turn.words.emergency)
+
+
+def _ask_back(turn: Turn, meant: Understood) -> str:
+    likely = [name for name in (meant.intent, meant.other) if not name.startswith(UNSAFE)]
+    if len(likely) < 2:
+        return turn.say("say.lost")
+    turn.wait("meant", sentence=turn.sentence, first=likely[0], second=likely[1])
+    return turn.say("say.unclear", first=turn.say(f"label.{likely[0]}"), second=turn.say(f"label.{likely[1]}"))
+
+
+def remembered(turn: Turn) -> State:
+    """Return what is remembered for the next sentence: little, and for a short while."""
+    kept = {name: turn.state[name] for name in KEPT if name in turn.state}
+    return {**kept, **{name: value for name, value in turn.then.items() if name in (*KEPT, "pending")}}
+
+
+def checked(turn: Turn, text: str, by: str = "templates") -> Reply:
+    """Return the reply, or, where it names a dose or a number that no tool returned, one that says neither."""
+    handed = str(turn.then.get("handed_over", ""))
+    source = "rules" if turn.intent.startswith(UNSAFE) else by
+    said = Reply(text, turn.intent, tuple(turn.asking.calls), (), handed, source)
+    used, bare = sources(text, said.calls)
+    if bare or safety.unsaid(text):
+        return replace(
+            said, text=turn.say("say.unfounded"), by="rules", note="not said: " + ("dose" if not bare else "unfounded")
+        )
+    return replace(said, numbers=used)
+
+
+def sunny(language: str = "en") -> Sunny:
+    """Return the companion; raise `BadInput` for a language without strings."""
+    if not language.isalpha():
+        raise BadInput(f"{language!r} is no language", field="language")
+    return Sunny(language=language)
