@@ -28,6 +28,7 @@ from fastapi import FastAPI, HTTPException, Request, WebSocket, WebSocketDisconn
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
+from gemel.server import alerting, team
 from gemel.server import schema as s
 
 STATIC = Path(__file__).parents[2] / "src/gemel/server/static"
@@ -436,6 +437,18 @@ async def remove(twin: str, name: str) -> None:
         raise failure(404, f"unknown fork '{name}'", "not_found", asked=name, possible=list(lily.forks))
     del lily.forks[name]
     changed()
+
+
+@app.get("/api/notices")
+async def notices() -> list[alerting.NoticeView]:
+    return []
+
+
+@app.get("/api/twins/{twin}/plan")
+async def plan(twin: str) -> team.PlanView:
+    """No care plan: what people of a team see is tested against the real server."""
+    known(twin)
+    return team.PlanView(settings={}, notes={}, changes=[], reviews=[], may_propose=False, may_decide=False)
 
 
 @app.post("/dev/{what}")

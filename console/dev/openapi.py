@@ -12,7 +12,7 @@ from gemel.server.remembering import MemoryView
 from gemel.server.schema import ANSWERS, REQUESTS
 
 PEOPLE = (
-    alerting.NoticeView, alerting.RuleView, team.PlanView, team.MemberView, tooling.ToolView, tooling.PaperView,
+    alerting.NoticeView, alerting.RuleView, team.PlanView, team.MemberView, team.RoleView, tooling.ToolView, tooling.PaperView,
 )  # fmt: skip
 SAYING = (alerting.RuleBody, alerting.Acknowledge, team.ChangeBody, team.ReviewBody, team.Join, tooling.Asked)
 

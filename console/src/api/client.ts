@@ -1,20 +1,35 @@
 /** Calls to the server this page came from; the only file that knows addresses. */
 import type {
+  AlertView,
   CaseJourney,
+  ChangeBody,
+  ChangeView,
   Decide,
   Doors,
   ForkView,
   FrontierView,
+  Join,
+  MemberView,
   MemoryView,
   Meta,
+  NoticeView,
+  PaperView,
+  PlanView,
   Problem,
   Proposal,
   ProposalForks,
+  Reply,
+  ReviewBody,
+  ReviewView,
+  RoleView,
+  RuleBody,
+  RuleView,
   Scenario,
   ServiceCases,
   ServiceDay,
   ServiceView,
   Suppose,
+  ToolView,
   TwinSummary,
   View,
   Why,
@@ -34,14 +49,22 @@ export class Failed extends Error {
 const PURPOSE = 'gemel-purpose'
 export const choosePurpose = (purpose: string): void => sessionStorage.setItem(PURPOSE, purpose)
 
+/** As whom a demonstration is looked at: for this tab. */
+const ACTOR = 'gemel-as'
+export function chooseActor(actor: string): void {
+  choosePurpose('')
+  sessionStorage.setItem(ACTOR, actor)
+}
+
 /** What to do when the server asks for a login. */
 let locked = (): void => {}
 export const onLocked = (then: () => void): void => void (locked = then)
 
 function address(path: string): URL {
   const url = new URL(`api/${path}`, document.baseURI)
-  const purpose = sessionStorage.getItem(PURPOSE)
+  const [purpose, actor] = [sessionStorage.getItem(PURPOSE), sessionStorage.getItem(ACTOR)]
   if (purpose) url.searchParams.set('purpose', purpose)
+  if (actor) url.searchParams.set('as', actor)
   return url
 }
 const of = (twin: string, path: string): string => `twins/${encodeURIComponent(twin)}/${path}`
@@ -87,6 +110,32 @@ export const api = {
   frontier: (twin: string) => call<FrontierView | null>('GET', of(twin, 'service/frontier')),
   memory: (twin: string, proposal?: number) =>
     call<MemoryView>('GET', of(twin, proposal === undefined ? 'memory' : `memory?proposal=${proposal}`)),
+  notices: () => call<NoticeView[]>('GET', 'notices'),
+  acknowledge: (twin: string, alert: number, note: string) =>
+    call<AlertView>('POST', of(twin, `alerts/${alert}/acknowledgement`), { note }),
+  rules: (twin: string) => call<RuleView[]>('GET', of(twin, 'alerting')),
+  tell: (twin: string, body: RuleBody) => call<RuleView>('POST', of(twin, 'alerting'), body),
+  untell: (twin: string, rule: string) => call<void>('DELETE', of(twin, `alerting/${encodeURIComponent(rule)}`)),
+  team: (twin: string) => call<MemberView[]>('GET', of(twin, 'team')),
+  roles: (twin: string) => call<RoleView[]>('GET', of(twin, 'roles')),
+  join: (twin: string, body: Join) => call<MemberView[]>('POST', of(twin, 'team'), body),
+  part: (twin: string, who: string) => call<void>('DELETE', of(twin, `team/${encodeURIComponent(who)}`)),
+  plan: (twin: string) => call<PlanView>('GET', of(twin, 'plan')),
+  change: (twin: string, body: ChangeBody) => call<ChangeView>('POST', of(twin, 'plan/changes'), body),
+  settle: (twin: string, change: number, body: Decide) =>
+    call<ChangeView>('POST', of(twin, `plan/changes/${change}/decision`), body),
+  review: (twin: string, body: ReviewBody) => call<ReviewView>('POST', of(twin, 'plan/reviews'), body),
+  tools: (twin: string) => call<ToolView[]>('GET', of(twin, 'tools')),
+  ask: <T>(twin: string, tool: string, given: Record<string, unknown> = {}) =>
+    call<T>('POST', of(twin, `tools/${encodeURIComponent(tool)}`), { given }),
+  papers: (twin: string) => call<PaperView[]>('GET', of(twin, 'papers')),
+  talk: (twin: string, text: string) => call<Reply>('POST', of(twin, 'talk'), { text }),
+}
+
+/** Where a paper about a twin is, for a frame or a link. */
+export function paper(twin: string, name: string, days: number, zone: string, format: 'html' | 'pdf'): string {
+  const asked = new URLSearchParams({ days: String(days), zone, format })
+  return address(of(twin, `papers/${encodeURIComponent(name)}?${asked}`)).href
 }
 
 /** Open the live socket of a twin. */

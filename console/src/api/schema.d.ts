@@ -999,6 +999,24 @@ export interface components {
             at: number | null;
         };
         /**
+         * RoleView
+         * @description A role that may be given: what for, whether it needs hours, and whether it holds the keys.
+         */
+        RoleView: {
+            /** Name */
+            name: string;
+            /** Label */
+            label: string;
+            /** Does */
+            does: string;
+            /** Purpose */
+            purpose: string;
+            /** Timed */
+            timed: boolean;
+            /** Keys */
+            keys: boolean;
+        };
+        /**
          * RuleBody
          * @description Who is told of alerts: how severe, called what, after how long nobody took care, at which hours; times in minutes.
          */

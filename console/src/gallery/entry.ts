@@ -24,7 +24,7 @@ export const stale: View = {
   forks: [],
   fallback: 'No reading for 40 minutes, so nothing is forecast. Basal stays on its usual profile.',
   alerts: [
-    { seq: 1, at: now + 25 * 60_000, severity: 'urgent', text: 'No reading for 40 minutes: check the sensor', active: true },
+    { seq: 1, at: now + 25 * 60_000, severity: 'urgent', text: 'No reading for 40 minutes: check the sensor', active: true, acknowledged_by: '', note: '' },
     ...view.alerts,
   ],
 }

@@ -5,7 +5,7 @@ import { applyTheme } from '../theme/theme.svelte'
 import type { Entry } from './entry'
 import Gallery from './Gallery.svelte'
 
-const found = import.meta.glob<{ default: Entry[] }>('../views/*/gallery.ts', { eager: true })
+const found = import.meta.glob<{ default: Entry[] }>(['../views/*/gallery.ts', '../views/people/*/gallery.ts'], { eager: true })
 
 applyTheme()
 mount(Gallery, {

@@ -86,6 +86,17 @@ class MemberView(s.Model):
     does: str
 
 
+class RoleView(s.Model):
+    """A role that may be given: what for, whether it needs hours, and whether it holds the keys."""
+
+    name: str
+    label: str
+    does: str
+    purpose: str
+    timed: bool
+    keys: bool
+
+
 class Join(s.Model):
     """Who joins, in which role, and when they are there."""
 
@@ -142,6 +153,17 @@ def members(seen: Seen) -> list[MemberView]:
     seen.bank.gate.require(seen.actor, "read", seen.id, "*", seen.purpose)
     offered = roles(seen.type.name)
     return [_member(who, role, offered) for who, role in team.team(seen, offered).items()]
+
+
+@routes.get("/api/twins/{twin}/roles")
+def given(seen: Seen) -> list[RoleView]:
+    """Which roles there are around a twin of this type."""
+    return [
+        RoleView(
+            name=name, label=role.label, does=role.does, purpose=role.purpose, timed=role.timed, keys=bool(role.keys)
+        )
+        for name, role in roles(seen.type.name).items()
+    ]
 
 
 @routes.post("/api/twins/{twin}/team", status_code=201)

@@ -1,0 +1,40 @@
+/** What the numbers say to a child: kind, short, never a verdict. */
+import type { ForecastView, SignalView } from '../../../api/types'
+import { fixed } from '../../../parts/number'
+import { HOUR } from '../../../parts/time'
+import { nearest, type Place, type Trend } from '../../now/outlook'
+
+export const placed: Record<Place, string> = {
+  within: 'Right where it should be',
+  below: 'On the low side',
+  above: 'On the high side',
+}
+
+/** What to do, or that there is nothing to do. */
+export function kindly(place: Place, trend: Trend | null): string {
+  const falling = trend?.word.startsWith('falling') ?? false
+  const rising = trend?.word.startsWith('rising') ?? false
+  if (place === 'below') return 'Tell a grown-up. Your care plan says what helps.'
+  if (place === 'above') return falling ? 'It is on its way down. You are doing fine.' : 'That happens, and it is nobody’s fault. Tell a grown-up if you feel unwell.'
+  if (falling && trend!.word.endsWith('fast')) return 'It is going down quickly. Let a grown-up know.'
+  if (rising && trend!.word.endsWith('fast')) return 'It is going up quickly, as it often does after food.'
+  return 'All is well. Go and play!'
+}
+
+export const going: Record<string, string> = {
+  steady: 'staying the same',
+  rising: 'going up',
+  'rising fast': 'going up quickly',
+  falling: 'going down',
+  'falling fast': 'going down quickly',
+}
+
+/** Return what is likely in an hour and in two, in one sentence each. */
+export function ahead(forecast: ForecastView, signal: SignalView, now: number): string[] {
+  return [1, 2].flatMap((hours) => {
+    const i = nearest(forecast.at, now + hours * HOUR)
+    if (Math.abs(forecast.at[i]! - now - hours * HOUR) > HOUR / 6) return []
+    const [low, middle, high] = (['0.1', '0.5', '0.9'] as const).map((level) => fixed(forecast.quantiles[level]![i]!, signal.decimals))
+    return [`In ${hours === 1 ? 'one hour' : 'two hours'}: about ${middle}, most likely between ${low} and ${high}.`]
+  })
+}
