@@ -106,7 +106,7 @@ def importance(at: Target, count: int, seed: Seed, tries: int = 3) -> Draws:
     return Draws(draws[chosen], {"ess": float(1 / (weight**2).sum()), "pareto_k": k, "tried": float(n)})
 
 
-def chains(at: Target, count: int, seed: Seed, many: int = 4, steps: int = 8, rounds: int = 3) -> Draws:
+def chains(at: Target, count: int, seed: Seed, many: int = 4, steps: int = 6, rounds: int = 2) -> Draws:
     """Return *count* draws of *many* chains of Hamiltonian Monte Carlo: those of the last of some *rounds*.
 
     Each round before it learns how wide the posterior is, since the Gaussian at the mode is too narrow, and how far to step.
