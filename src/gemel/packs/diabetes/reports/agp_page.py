@@ -129,18 +129,18 @@ def _apart(places: list[float], gap: float = 13.0, low: float = 22.0, high: floa
 
 def usual_day(found: Agp, unit: Unit, across: float = 660.0) -> str:
     """Return the profile: target range, the fans of 5–95 % and 25–75 %, the median; *across* is the width of its frame."""
-    frame = svg.Frame(34, 6, across, 270, 0, 1440, 0, TOP)
+    frame = svg.Frame(34, 6, across, 240, 0, 1440, 0, TOP)
     x, (low5, low25, median, high75, high95) = _whole_day(found.profile.percentiles)
     parts = [*_ground(frame, unit, 8.0)]
     parts += [svg.area(frame, x, low5, high95, FAN), svg.area(frame, x, low25, high75, BOX)]
     parts += [svg.curve(frame, x, y, BLUE, 0.6, "3 2") for y in (low5, high95)]
     parts += [svg.curve(frame, x, median, BLUE, 2.2), *_limits(frame), *_hours(frame, 3 if across > 500 else 6, 8.0)]
     ends = ((low5, "5 %"), (low25, "25 %"), (median, "50 %"), (high75, "75 %"), (high95, "95 %"))
-    places = _apart([frame.y(float(y[-1])) for y, _ in ends], 9.0, 10.0, 274.0) if np.isfinite(median[-1]) else []
+    places = _apart([frame.y(float(y[-1])) for y, _ in ends], 9.0, 10.0, 244.0) if np.isfinite(median[-1]) else []
     parts += [svg.text(across + 38, y + 2.5, word, 7.5, fill=SOFT) for y, (_, word) in zip(places, ends, strict=False)]
     if not np.isfinite(median).any():
-        parts.append(svg.text(34 + across / 2, 140, f"too few days: it takes {FEWEST}", 10, "middle", SOFT))
-    return svg.drawing(across + 64, 292, f"The usual day, median and percentiles, in {unit.name}", parts)
+        parts.append(svg.text(34 + across / 2, 120, f"too few days: it takes {FEWEST}", 10, "middle", SOFT))
+    return svg.drawing(across + 64, 262, f"The usual day, median and percentiles, in {unit.name}", parts)
 
 
 def _whole_day(percentiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -183,9 +183,9 @@ def last_days(found: Agp, unit: Unit) -> str:
     """Return two weeks of small figures, one for each day, with the time on a common scale."""
     parts: list[str] = []
     for k, day in enumerate(found.thumbnails):
-        frame = svg.Frame(24 + (k % 7) * 100, 16 + (k // 7) * 118, 96, 92, 0, 1440, 0, TOP)
+        frame = svg.Frame(24 + (k % 7) * 100, 16 + (k // 7) * 112, 96, 86, 0, 1440, 0, TOP)
         parts += _day(frame, day, k % 7 == 0, unit)
-    return svg.drawing(724, 238, f"Glucose on each of the last {len(found.thumbnails)} days, in {unit.name}", parts)
+    return svg.drawing(724, 226, f"Glucose on each of the last {len(found.thumbnails)} days, in {unit.name}", parts)
 
 
 def _day(frame: svg.Frame, day: Day, first: bool, unit: Unit) -> Iterator[str]:

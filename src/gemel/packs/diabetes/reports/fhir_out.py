@@ -190,7 +190,7 @@ def _basal(twin: Twin, since: Time, until: Time) -> Iterator[Resource]:
     """Return each rate for as long as it held; the same rate said again goes on."""
     rates = doses(twin, "basal", None, until)
     changed = [pair for k, pair in enumerate(rates) if k == 0 or pair[1] != rates[k - 1][1]]
-    ends = [at for at, _ in changed[1:]] + [until]
+    ends = [*(at for at, _ in changed[1:]), until][: len(changed)]
     for (at, rate), end in zip(changed, ends, strict=True):
         if end > since:
             held = {"effectivePeriod": {"start": iso(max(at, since)), "end": iso(end)}}

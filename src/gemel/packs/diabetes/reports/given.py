@@ -37,7 +37,9 @@ def given(twin: Twin, since: Time, until: Time) -> Given:
 
 def units(rates: list[tuple[Time, float]], since: Time, until: Time) -> float | None:
     """Return how many U rates [U/h] gave from *since* to *until*; None where there is no rate."""
-    ends = [at for at, _ in rates[1:]] + [until]
+    if not rates:
+        return None
+    ends = [*(at for at, _ in rates[1:]), until]
     pieces = [
         rate * (min(end, until) - max(at, since)) / HOUR
         for (at, rate), end in zip(rates, ends, strict=True) if end > since and at < until
