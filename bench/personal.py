@@ -125,18 +125,13 @@ def real(name: str, weight: float = 70.0) -> list[personal.Day]:
     return personal.days_of(readings, doses, weight=weight, basal=basal, offset=offset, share=0.05)
 
 
-def quick(at: posterior.Target, count: int, seed: int) -> posterior.Draws:
-    """Sample without chains, which forecasts by the Gaussian do not need."""
-    return posterior.importance(at, 60, seed, 1)
-
-
 def next_days(days: Sequence[personal.Day], least: float = 0.85, since: int = 1) -> list[dict[str, float]]:
     """Return how each day was foretold by the twin of all before it, at its first reading, and 30 and 60 min ahead."""
     rows = []
     for k in range(since, len(days)):
         if days[k].share <= least:
             continue
-        twin = personal.personalise(days[:k], 1, sampler=quick)
+        twin = personal.personalise(days[:k], 1, sampler=posterior.quick)
         glucose = days[k].glucose
         first = int(np.flatnonzero(np.isfinite(glucose))[0])
         hidden = replace(days[k], glucose=np.where(np.arange(len(glucose)) <= first, glucose, np.nan))

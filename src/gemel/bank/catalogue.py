@@ -48,6 +48,12 @@ def tools(type_name: str) -> tuple[Any, ...]:
     return tuple(tool for pack in packs().values() for tool in getattr(pack, "TOOLS", {}).get(type_name, ()))
 
 
+def personal(type_name: str) -> Callable[..., Any] | None:
+    """Return what personalises a twin of a type from many days at once, where its pack offers that."""
+    found = (getattr(pack, "PERSONAL", {}).get(type_name) for pack in packs().values())
+    return next((one for one in found if one is not None), None)
+
+
 def papers(type_name: str) -> Mapping[str, Any]:
     """Return the documents that packs offer about a twin of a type, by name."""
     offers = [paper for pack in packs().values() for paper in getattr(pack, "PAPERS", {}).get(type_name, ())]

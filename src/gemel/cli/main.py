@@ -25,6 +25,7 @@ from gemel.cli import (
     erasing,
     journeying,
     keeping,
+    personalising,
     policies,
     proofs,
     remembering,
@@ -48,7 +49,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 PANELS = {
-    "Records and forecasts": (data, seeing, asking, aggregates, trying, remembering),
+    "Records and forecasts": (data, seeing, asking, personalising, aggregates, trying, remembering),
     "Versions": (versions,),
     "Consent": (consenting, policies),
     "Team and alerts": (teaming, alerting),

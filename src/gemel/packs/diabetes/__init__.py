@@ -1,6 +1,7 @@
 """Type 1 diabetes: the person's twin, its streams, agents, guards, scenarios and metrics."""
 
 from importlib.resources import files
+from typing import Any
 
 from gemel.packs.diabetes.agents import AGENTS as PERSON_AGENTS
 from gemel.packs.diabetes.person import Person as Person
@@ -22,6 +23,16 @@ from gemel.packs.diabetes.sunny import sunny as sunny
 from gemel.packs.diabetes.team import ROLES as TEAM
 
 TYPES = (Person,)
+
+
+def identify(*args: Any, **kwargs: Any) -> Any:
+    """Personalise a twin from many days at once: `personal.identify`."""
+    from gemel.packs.diabetes.personal import identify as identified  # its compiled code is not needed elsewhere
+
+    return identified(*args, **kwargs)
+
+
+PERSONAL = {Person.name: identify}
 ROLES = {Person.name: TEAM}
 TOOLS = {Person.name: (*PLAY_TOOLS, *REPLAY_TOOLS, *SUNNY_TOOLS)}
 COMPANIONS = {Person.name: sunny()}

@@ -106,6 +106,11 @@ def importance(at: Target, count: int, seed: Seed, tries: int = 3) -> Draws:
     return Draws(draws[chosen], {"ess": float(1 / (weight**2).sum()), "pareto_k": k, "tried": float(n)})
 
 
+def quick(at: Target, count: int, seed: Seed) -> Draws:
+    """Return a few weighted draws instead of chains; forecasts by the Gaussian need no more."""
+    return importance(at, min(count, 60), seed, 1)
+
+
 def chains(at: Target, count: int, seed: Seed, many: int = 4, steps: int = 6, rounds: int = 2) -> Draws:
     """Return *count* draws of *many* chains of Hamiltonian Monte Carlo: those of the last of some *rounds*.
 

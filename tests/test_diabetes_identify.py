@@ -1,0 +1,82 @@
+"""Personalise a twin of the bank: what is kept, what goes on from it, and what is said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gemel.bank import Bank, Twin
+from gemel.cli.main import app
+from gemel.errors import BadInput, Refused
+from gemel.facts import DAY, Time
+from gemel.packs.diabetes import Person
+from gemel.packs.diabetes.asset import LILY, virtual_days
+from gemel.packs.diabetes.personal import identify
+from gemel.streams import Item, Place
+from gemel.testing.live import FakeClock
+from gemel.thread import MemoryThread
+
+START: Time = 20_000 * DAY
+SMALL = replace(Person, members=8)
+
+
+@pytest.fixture(scope="module")
+def told() -> list[Item]:
+    lived = virtual_days([LILY], 4, seed=5, start=START)[LILY]
+    return [Item(name, value, unit, at, None, Place("virtual")) for name, value, unit, at in lived]
+
+
+def lily(told: list[Item], until: Time) -> Twin:
+    bank = Bank(MemoryThread(), FakeClock(START + 5 * DAY), {SMALL.name: SMALL})
+    twin = bank.create(SMALL, "lily", by="sarah")
+    twin.record([item for item in told if item.at < until])
+    return twin
+
+
+def test_new_days_are_learned_from_at_their_own_cost_and_nothing_is_learned_twice(told: list[Item]) -> None:
+    twin = lily(told, START + 3 * DAY)
+    first = identify(twin, 14, quick=True)
+    assert first.assumed and first.weight == 70.0 and first.days == first.fresh > 0
+    again = identify(twin, 14, quick=True)
+    assert again.fresh == 0 and again.days == first.days
+    assert sum(1 for _ in twin.bank.thread.read("lily", kinds=["identified/1"])) == 1
+    twin.record([item for item in told if item.at >= START + 3 * DAY])
+    later = identify(twin, 14, quick=True)
+    assert later.fresh >= 1 and later.days == first.days + later.fresh
+    assert {row["day"] for row in first.body()["foretold"]} < {row["day"] for row in later.body()["foretold"]}
+    text = str(later)
+    assert "how yesterday's twin foretold the day" in text and "assumed" in text and "not a medical device" in text
+    assert all(f"{row['rmse']:5.1f}" in text for row in later.body()["foretold"])
+
+
+def test_a_weight_in_the_care_plan_is_used_and_a_new_one_begins_again(told: list[Item]) -> None:
+    twin = lily(told, START + 2 * DAY)
+    identify(twin, 14, quick=True)
+    twin.decide_plan(twin.propose_plan({"weight": 30}).seq, True)
+    found = identify(twin, 14, quick=True)
+    assert not found.assumed and found.weight == 30.0 and found.fresh == found.days
+
+
+def test_a_record_too_thin_and_a_reader_who_may_not_write_are_refused(told: list[Item]) -> None:
+    twin = lily(told, START + DAY // 8)
+    with pytest.raises(BadInput, match="no day"):
+        identify(twin, 14, quick=True)
+    twin.grant(to="dr-lee", purpose="care", read="*")
+    with pytest.raises(Refused):
+        identify(twin.bank.find("lily", by="dr-lee", purpose="care"), 14, quick=True)
+
+
+def test_the_command_says_what_the_days_tell(told: list[Item], tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    with Bank.open(store) as bank:
+        bank.create(Person, "lily", by="sarah").record([item for item in told if item.at < START + 2 * DAY])
+    words = ["personalise", "lily", "--quick", "--store", store, "--as", "sarah"]
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    body = json.loads(done.stdout.strip().splitlines()[-1])
+    assert body["fresh"] > 0 and set(body["identified"]) >= {"si", "gb"} and "doubts" in body
+    assert "0 of them new" in CliRunner().invoke(app, words).output
