@@ -18,12 +18,12 @@ import type {
   Problem,
   Proposal,
   ProposalForks,
-  Reply,
   ReviewBody,
   ReviewView,
   RoleView,
   RuleBody,
   RuleView,
+  Said,
   Scenario,
   ServiceCases,
   ServiceDay,
@@ -129,7 +129,7 @@ export const api = {
   ask: <T>(twin: string, tool: string, given: Record<string, unknown> = {}) =>
     call<T>('POST', of(twin, `tools/${encodeURIComponent(tool)}`), { given }),
   papers: (twin: string) => call<PaperView[]>('GET', of(twin, 'papers')),
-  talk: (twin: string, text: string) => call<Reply>('POST', of(twin, 'talk'), { text }),
+  talk: (twin: string, say: string, anew: boolean) => call<Said>('POST', of(twin, 'talk'), { say, anew }),
 }
 
 /** Where a paper about a twin is, for a frame or a link. */

@@ -96,6 +96,20 @@ export interface components {
             };
         };
         /**
+         * AskedTool
+         * @description A tool that was asked for an answer, and why it refused, if it did.
+         */
+        AskedTool: {
+            /** Tool */
+            tool: string;
+            /** Given */
+            given: {
+                [key: string]: unknown;
+            };
+            /** Refused */
+            refused: string;
+        };
+        /**
          * CaseEvent
          * @description Something that happened on her way.
          */
@@ -1111,6 +1125,28 @@ export interface components {
             id: string;
         };
         /**
+         * Said
+         * @description What the companion says: `by` is rules, templates or model; `handed_over` is why a person was called, if one was.
+         */
+        Said: {
+            /** Name */
+            name: string;
+            /** Text */
+            text: string;
+            /** Intent */
+            intent: string;
+            /** Handed Over */
+            handed_over: string;
+            /** By */
+            by: string;
+            /** Note */
+            note: string;
+            /** Tools */
+            tools: components["schemas"]["AskedTool"][];
+            /** Numbers */
+            numbers: components["schemas"]["Source"][];
+        };
+        /**
          * Scenario
          * @description Something to suppose of a fork.
          */
@@ -1291,6 +1327,18 @@ export interface components {
              * @default 0
              */
             decimals: number;
+        };
+        /**
+         * Source
+         * @description A number of an answer, and where in which tool's answer it was found.
+         */
+        Source: {
+            /** Shown */
+            shown: string;
+            /** Call */
+            call: number;
+            /** Path */
+            path: string;
         };
         /**
          * StationDay

@@ -41,6 +41,7 @@ export type ReviewView = Schemas['ReviewView']
 export type RoleView = Schemas['RoleView']
 export type RuleBody = Schemas['RuleBody']
 export type RuleView = Schemas['RuleView']
+export type Said = Schemas['Said']
 export type Scenario = Schemas['Scenario']
 export type Score = Schemas['Score']
 export type ServiceCases = Schemas['ServiceCases']
@@ -56,11 +57,3 @@ export type View = Schemas['View']
 export type WayView = Schemas['WayView']
 export type Why = Schemas['Why']
 export type Point = [number, number]
-
-/** What the companion said: see `talking.py`. */
-export interface Reply {
-  text: string
-  intent: string
-  handed_over: boolean
-  calls: { tool: string }[]
-}

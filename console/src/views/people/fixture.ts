@@ -1,5 +1,5 @@
 /** What the gallery shows of a care team: invented, in the server's types. */
-import type { MemberView, NoticeView, PaperView, PlanView, Reply, RoleView, RuleView, View } from '../../api/types'
+import type { MemberView, NoticeView, PaperView, PlanView, RoleView, RuleView, Said, View } from '../../api/types'
 import { now, view } from '../../gallery/entry'
 import { HOUR, MINUTE } from '../../parts/time'
 import type { Lesson, Played } from './child/child.svelte'
@@ -52,14 +52,14 @@ export const notices: NoticeView[] = [
 ]
 
 export const played: Played = {
-  on: true, points: 385, today: 45, days_in_a_row: 4,
+  on: true, points: 385, today: 45, days_in_a_row: 4, worth: { log: 10, check: 5, learn: 20 },
   badges: [{ name: 'first-log', label: 'First meal written down' }, { name: 'curious', label: 'First lesson' }, { name: 'streak-3', label: 'Three days in a row' }],
 }
 export const lesson: Lesson = {
   name: 'arrow', title: 'The arrow', text: 'The arrow by your number says where glucose is going. Pointing down means it is falling.',
   question: 'The arrow points down. What is glucose doing?', answers: ['rising', 'falling', 'staying'],
 }
-export const reply = (text: string, more: Partial<Reply> = {}): Reply => ({ text, intent: 'status', handed_over: false, calls: [], ...more })
+export const reply = (text: string, more: Partial<Said> = {}): Said => ({ name: 'Sunny', text, intent: 'now', handed_over: '', by: 'rules', note: '', tools: [], numbers: [], ...more })
 
 const at = (value: number, alerts: View['alerts'] = []): View => ({
   ...view,

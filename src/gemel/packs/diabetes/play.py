@@ -215,7 +215,8 @@ def body(found: Score) -> dict[str, Any]:
 
 
 def _play(twin: Twin, _: Nothing) -> dict[str, Any]:
-    return body(play(twin, twin.id))
+    told = body(play(twin, twin.id))
+    return {**told, "worth": dict(rules(twin.bank.thread.read(twin.id, kinds=[PLAY])).points)}
 
 
 def _learn(twin: Twin, asked: Learnt) -> dict[str, Any]:

@@ -8,6 +8,8 @@ export interface Played {
   today: number
   days_in_a_row: number
   badges: { name: string; label: string }[]
+  /** Points for each deed. */
+  worth: Record<string, number>
 }
 
 export interface Lesson {

@@ -8,9 +8,9 @@ import Play from './Play.svelte'
 
 const first = [
   { who: 'me', text: 'I ate a bowl of pasta' },
-  { who: 'them', text: 'I wrote down a bowl of pasta, about 45 g carbs.', reply: reply('', { calls: [{ tool: 'food' }] }) },
+  { who: 'them', text: 'I wrote down a bowl of pasta, about 45 g carbs.', reply: reply('', { tools: [{ tool: 'log_food', given: {}, refused: '' }] }) },
   { who: 'me', text: 'Shall I take two units?' },
-  { who: 'them', text: 'I must not say how much insulin. Please ask Sarah.', reply: reply('', { handed_over: true }) },
+  { who: 'them', text: 'I must not say how much insulin. Please ask Sarah.', reply: reply('', { handed_over: 'dose' }) },
 ]
 const lessons = [{ name: 'arrow', title: 'The arrow' }, { name: 'carbs', title: 'What carbs are' }, { name: 'sport', title: 'Sport and sugar' }]
 
