@@ -1,0 +1,161 @@
+"""MPC: chance constraints hold, a lower forecast never gets more insulin, one person is one of many, days stay guarded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.closed_loop import accounted
+from gemel.dynamics import Dose, Reading
+from gemel.facts import MINUTE
+from gemel.packs.diabetes.asset import Mishaps, Ward
+from gemel.packs.diabetes.control import Foreseen, Moment, Profile
+from gemel.packs.diabetes.control.advice import CARBS, advise, metrics, what_if
+from gemel.packs.diabetes.control.closed import ByMPC, closed
+from gemel.packs.diabetes.control.fallback import Guards, judge
+from gemel.packs.diabetes.control.foresee import Follower, Given
+from gemel.packs.diabetes.control.limit import facts_of
+from gemel.packs.diabetes.control.mpc import SETTINGS, Asked, mpc, mpc_many, risk, room, slope
+
+NOW = 1_700_006_400_000
+PROFILE = Profile((0.8,) * 24, (50.0,) * 24, (10.0,) * 24)
+COLUMNS = 61
+
+
+def ensemble(seed: int, middle: float, spread: float, drop: float = 0.0, members: int = 32) -> Foreseen:
+    """Return forecasts around a line that drops by *drop* mg/dL in five hours; a unit takes some 50, a gram adds 4."""
+    rng = np.random.default_rng(seed)
+    time = np.linspace(0.0, 1.0, COLUMNS)
+    glucose = middle - drop * time + spread * np.sqrt(time) * rng.standard_normal((members, 1))
+    act = 1 - np.exp(-3 * time) * (1 + 3 * time)
+    unit = -50 * np.exp(0.2 * rng.standard_normal((members, 1))) * act
+    return Foreseen(np.clip(glucose, 20, 600), unit, -unit / 12)
+
+
+def moment(ahead: Foreseen | None, value: float = 180.0, doses: tuple[Dose, ...] = ()) -> Moment:
+    readings = [Reading("glucose", value, NOW - 5 * k * MINUTE) for k in range(6, -1, -1)]
+    return Moment(NOW, PROFILE, readings, doses, ahead, daily=40.0)
+
+
+def asked(ahead: Foreseen, most: float = 5.0, meal: bool = True) -> Asked:
+    return Asked(ahead.glucose[None], ahead.per_unit[None], np.array([0.8]), np.array([2.4]), np.array([most]),
+                 np.array([meal]))  # fmt: skip
+
+
+def units(found: object) -> float:
+    return float(found.basal[0] / 2 + found.bolus[0])  # type: ignore[attr-defined]
+
+
+cases = st.tuples(st.integers(0, 999), st.floats(60, 320), st.floats(0, 80), st.floats(-60, 120))
+
+
+def test_the_risk_is_kovatchevs_and_its_slope_never_falls() -> None:
+    """Kovatchev et al. 2006 (10.2337/dc06-1085): 0 at 112.5, 100 at 20 and at 600 mg/dL."""
+    assert risk(np.array([112.5, 20.0, 600.0])) == pytest.approx([0.0, 100.0, 100.0], abs=0.6)
+    assert (np.diff(slope(np.arange(20.0, 600.0), SETTINGS.under)) >= 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases)
+def test_no_more_members_go_low_than_allowed_or_there_is_no_insulin(case: tuple[int, float, float, float]) -> None:
+    ahead = ensemble(*case)
+    found = mpc_many(asked(ahead))
+    assert units(found) == 0.0 or (found.below_70[0] <= SETTINGS.below_70 and found.below_54[0] <= SETTINGS.below_54)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases, st.floats(0, 100), st.booleans())
+def test_a_lower_forecast_never_gets_more_insulin(
+    case: tuple[int, float, float, float], lower: float, meal: bool
+) -> None:
+    ahead = ensemble(*case)
+    below = replace(ahead, glucose=ahead.glucose - lower)
+    assert units(mpc_many(asked(below, meal=meal))) <= units(mpc_many(asked(ahead, meal=meal))) + 1e-12
+
+
+def test_one_person_is_one_of_many() -> None:
+    aheads = [ensemble(k, 90 + 12 * k, 30, 10) for k in range(12)]
+    many = mpc_many(Asked(
+        np.stack([a.glucose for a in aheads]), np.stack([a.per_unit for a in aheads]), np.full(12, 0.8), np.full(12, 2.4),
+        np.full(12, float(room(facts_of(moment(aheads[0]))))), np.full(12, False),
+    ))  # fmt: skip
+    ones = [mpc(moment(ahead)) for ahead in aheads]
+    assert [one.basal for one in ones] == many.basal.tolist() and [one.bolus for one in ones] == many.bolus.tolist()
+    assert any(one.bolus > 0 for one in ones) and any(one.basal == 0 for one in ones)
+
+
+def test_a_forecast_that_is_no_number_gets_no_insulin_from_us_and_the_profile_from_the_guard() -> None:
+    for ill in (np.nan, np.inf):
+        ahead = ensemble(1, 250, 10)
+        ahead.glucose[3, 7] = ill
+        assert units(mpc_many(asked(ahead))) == 0.0
+        assert mpc(moment(ahead)).basal is None
+        judged = judge(mpc, Guards(), moment(ahead))
+        assert judged.alerts and judged.order.bolus == 0.0 and not (judged.order.basal or 0.0) > 0.8
+    assert mpc(moment(None)).basal is None
+
+
+def test_a_follower_learns_how_sensitive_someone_is() -> None:
+    """A person half as sensitive as the settings say is found out from what boluses did."""
+    flat = np.full((2, 24), 50.0)
+    one = Follower(flat, flat / 5, np.full((2, 24), 0.8), np.full(2, 200.0), 1)
+    truth = Follower(flat * np.array([[0.5], [1.5]]), flat / 5, np.full((2, 24), 0.8), np.full(2, 200.0), 2)
+    for name in ("sensitivity", "carbs", "speed", "eating", "wear", "fast", "slow"):
+        truth.x[name][:] = 0.0
+    for k in range(400):
+        dose = np.full(2, 1.5 if k % 50 == 0 else 0.0)
+        gave = Given(dose, np.full(2, 0.8 / 12), np.full(2, 15.0 if k % 50 == 25 else 0.0), np.zeros(2))
+        truth.step(k * 5 * MINUTE, gave, np.full(2, np.nan))
+        one.step(k * 5 * MINUTE, gave, truth.x["shown"].mean(axis=1))
+    less, more = one.x["sensitivity"].mean(axis=1)
+    assert less < -0.15 < 0.05 < more
+
+
+def test_a_day_of_two_virtual_patients_breaches_nothing_and_is_not_spent_low() -> None:
+    """The accountant of the benchmark sums what the pump reports, and integrates the activity curve by quadrature."""
+    faults = Mishaps(missed=0.2, carb_error=0.3, gaps=1.0, compressions=0.3, dropouts=0.03)
+    ward = closed(Ward(("adult#001", "child#003"), 1, 4, faults), ByMPC)
+    assert sum(accounted(ward).values()) == 0
+    assert (ward.truth < 54).mean() < 0.02 and (ward.truth < 250).mean() > 0.85
+    assert (ward.past["bolus"] > 0).any()
+
+
+def test_the_accountant_sees_a_breach() -> None:
+    """Without the guard a bolus of half a day's insulin is told as what it is."""
+    ward = Ward(("adult#001", "child#003"), 1, 4)
+    while not ward.over:
+        ward.step(4 * ward.settings.basal[:, 0], np.where(ward.step_number == 100, 0.5, 0.0) * ward.settings.daily)
+    told = accounted(ward)
+    assert told["bolus above a quarter of a day"] == 2 and told["basal above three times"] > 0
+    assert told["above 30 % on board"] > 0
+
+
+# Advice
+
+
+def test_advice_ranks_by_risk_and_gives_reasons_in_numbers() -> None:
+    options = advise(moment(ensemble(3, 190, 30)), 40.0)
+    assert len(options) >= 6
+    assert [one.metrics["risk"] for one in options] == sorted(one.metrics["risk"] for one in options)
+    assert all(any(letter.isdigit() for letter in " ".join(one.reasons)) for one in options)
+    assert {"bolus now", "no bolus"} <= {one.title.split(":")[0] for one in options}
+
+
+def test_a_low_person_is_advised_to_eat_and_no_insulin_passes() -> None:
+    options = advise(moment(ensemble(3, 62, 5), value=62.0), 0.0)
+    assert options[0].title.startswith("eat")
+    assert all(one.guard for one in options if sum(d.amount for d in one.doses if d.lever == "bolus") > 0)
+
+
+def test_what_if_sums_doses_at_their_times() -> None:
+    ahead = ensemble(5, 150, 20)
+    plan = (Dose("carbs", 30.0, NOW), Dose("bolus", 2.0, NOW + 10 * MINUTE))
+    path = what_if(moment(ahead), plan)
+    late = np.concatenate([np.zeros((32, 2)), ahead.per_unit[:, :-2]], axis=1)
+    assert np.allclose(path, np.maximum(ahead.glucose + 30 * ahead.per_gram + 2 * late, 20.0))
+    assert metrics(path)["70-180"][0] <= metrics(path)["70-180"][1]
+    assert CARBS in {dose.lever for dose in plan}
