@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -10,20 +12,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.closed_loop import accounted
+from gemel.bank import Bank, Twin
+from gemel.bank.tools import named, offered
 from gemel.dynamics import Dose, Reading
-from gemel.facts import MINUTE
-from gemel.packs.diabetes.asset import Mishaps, Ward
+from gemel.facts import DAY, MINUTE
+from gemel.packs import diabetes
+from gemel.packs.diabetes.agents import CLOSED_LOOP
+from gemel.packs.diabetes.asset import LILY, Mishaps, Ward, virtual_days
 from gemel.packs.diabetes.control import Foreseen, Moment, Profile
 from gemel.packs.diabetes.control.advice import CARBS, advise, metrics, what_if
 from gemel.packs.diabetes.control.closed import ByMPC, closed
 from gemel.packs.diabetes.control.fallback import Guards, judge
-from gemel.packs.diabetes.control.foresee import Follower, Given
+from gemel.packs.diabetes.control.foresee import Follower, Given, of_trial
 from gemel.packs.diabetes.control.limit import facts_of
 from gemel.packs.diabetes.control.mpc import SETTINGS, Asked, mpc, mpc_many, risk, room, slope
+from gemel.streams import Item, Place
 
 NOW = 1_700_006_400_000
 PROFILE = Profile((0.8,) * 24, (50.0,) * 24, (10.0,) * 24)
 COLUMNS = 61
+LIVE_NOW = 1_795_000_020_000
 
 
 def ensemble(seed: int, middle: float, spread: float, drop: float = 0.0, members: int = 32) -> Foreseen:
@@ -159,3 +167,36 @@ def test_what_if_sums_doses_at_their_times() -> None:
     assert np.allclose(path, np.maximum(ahead.glucose + 30 * ahead.per_gram + 2 * late, 20.0))
     assert metrics(path)["70-180"][0] <= metrics(path)["70-180"][1]
     assert CARBS in {dose.lever for dose in plan}
+
+
+# On a live twin
+
+
+@pytest.fixture(scope="module")
+def lily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
+    """Yield the twin of a virtual child with a day of record."""
+    with Bank.open(str(tmp_path_factory.mktemp("family")), clock=lambda: LIVE_NOW) as bank:
+        twin = bank.create(diabetes.Person, "lily", by="sarah")
+        told = virtual_days([LILY], 1, seed=1, start=LIVE_NOW - DAY)[LILY]
+        twin.record([Item(name, value, unit, at, None, Place("room")) for name, value, unit, at in told])
+        yield twin
+
+
+def test_a_live_twin_is_advised_by_a_tool_that_says_it_is_no_medical_device(lily: Twin) -> None:
+    answer = json.loads(json.dumps(named(offered(lily.type.name), "advise_bolus").call(lily, {"carbs": 30.0})))
+    assert "not a medical device" in answer["note"]
+    assert len(answer["options"]) >= 6 and all(one["reasons"] for one in answer["options"])
+
+
+def test_the_closed_loop_agent_proposes_basal_alone_and_never_above_its_cap(lily: Twin) -> None:
+    situation = lily.situation()
+    ahead = of_trial(situation.trial, situation.now)
+    assert ahead.glucose.shape == ahead.per_unit.shape == (lily.type.members, COLUMNS)
+    assert ahead.per_unit[:, 36].mean() < -10 < 0 < ahead.per_gram[:, 24].mean()
+    usual = situation.state["habit.basal"] * 60
+    for intervention, why in CLOSED_LOOP.advise(situation):
+        assert why and all(
+            dose.lever == "basal" and 0 <= dose.amount <= 3 * usual + 0.05 for dose in intervention.doses
+        )
+    without = replace(situation, readings={"glucose": ()})
+    assert all(dose.amount <= usual + 0.05 for found, _ in CLOSED_LOOP.advise(without) for dose in found.doses)

@@ -4,6 +4,7 @@ from importlib.resources import files
 from typing import Any
 
 from gemel.packs.diabetes.agents import AGENTS as PERSON_AGENTS
+from gemel.packs.diabetes.control.live import TOOLS as CONTROL_TOOLS
 from gemel.packs.diabetes.person import Person as Person
 from gemel.packs.diabetes.play import TOOLS as PLAY_TOOLS
 from gemel.packs.diabetes.pump_sink import Pump as Pump
@@ -34,7 +35,7 @@ def identify(*args: Any, **kwargs: Any) -> Any:
 
 PERSONAL = {Person.name: identify}
 ROLES = {Person.name: TEAM}
-TOOLS = {Person.name: (*PLAY_TOOLS, *REPLAY_TOOLS, *SUNNY_TOOLS)}
+TOOLS = {Person.name: (*PLAY_TOOLS, *REPLAY_TOOLS, *CONTROL_TOOLS, *SUNNY_TOOLS)}
 COMPANIONS = {Person.name: sunny()}
 PAPERS = {Person.name: PERSON_PAPERS}
 AGENTS = {Person.name: PERSON_AGENTS}

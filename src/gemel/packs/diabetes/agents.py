@@ -6,9 +6,12 @@ from gemel.facts import MINUTE
 from gemel.intervention import Situation
 from gemel.loop import Agent
 from gemel.packs.diabetes.control.first import advise
+from gemel.packs.diabetes.control.live import propose
 from gemel.twintype import Autonomy
 
-CLOSED_LOOP = Agent("closed-loop", advise, Autonomy.ACT)
+CLOSED_LOOP = Agent("closed-loop", propose, Autonomy.ACT)
+"""MPC on the twin's ensemble; acts within its grant, and on a simulated pump only."""
+
 BASAL_ADVISER = Agent("basal-adviser", advise, Autonomy.APPROVE)
 
 AGENTS = (BASAL_ADVISER,)

@@ -29,10 +29,12 @@ SIGNAL = "sensor.glucose"
 
 def of_trial(trial: Trial, now: Time, steps: int = AHEAD) -> Foreseen:
     """Return what a live twin foretells: as usual, with one unit more now, and with ten grams more; their noise is shared."""
-    usual, unit, grams = (
-        np.asarray(trial(doses, steps * STEP, (SIGNAL,), STEP)[SIGNAL], float).T
-        for doses in ((), (Dose("supposed bolus", 1.0, now),), (Dose("supposed carbs", 10.0, now),))
-    )
+    begin = np.asarray(trial.dynamics.observe(trial.belief)["glucose"].mean, float)[:1].T
+
+    def path(*doses: Dose) -> np.ndarray:
+        return np.hstack([begin, np.asarray(trial(doses, steps * STEP, (SIGNAL,), STEP)[SIGNAL], float).T])
+
+    usual, unit, grams = path(), path(Dose("supposed bolus", 1.0, now)), path(Dose("supposed carbs", 10.0, now))
     return Foreseen(usual, unit - usual, (grams - usual) / 10.0)
 
 

@@ -34,7 +34,7 @@ class Settings:
     lie only `recourse` of the way from their mean; in lows, all of it. `target` mg/dL is where the risk is least.
     Without a meal just announced, a `part` of the bolus that is due is given now, the next part five minutes later if it is
     still due. `spare_min` of the basal after this order count, when lows are counted, as insulin that could still be held
-    back. Boluses come in steps of `smallest` U.
+    back. Boluses come in steps of `smallest` U; without `boluses`, what is due beyond the profile's basal comes as basal.
     """
 
     target: float = 105.0
@@ -49,6 +49,7 @@ class Settings:
     spare_min: int = 60
     smallest: float = 0.05
     meal_min: float = 5.0
+    boluses: bool = True
 
 
 SETTINGS = Settings()
@@ -172,7 +173,7 @@ def mpc_many(asked: Asked, settings: Settings = SETTINGS) -> Chosen:
     wanted, allowed = _largest(most, too_much), _largest(most, too_low)
     units = np.where(sound, np.minimum(wanted, allowed), 0.0)
     basal, bolus = _given(units, ladder.rung, asked, settings)
-    with_it = ladder.at(np.minimum(basal * SEGMENT_MIN / 60, ladder.rung) + bolus)
+    with_it = ladder.at(basal * SEGMENT_MIN / 60 + bolus)
     low, very_low = shares((with_it + spare)[..., :soon])
     return Chosen(basal, bolus, wanted, allowed, low, very_low, with_it[..., -1].mean(axis=-1))
 
@@ -196,6 +197,8 @@ def _largest(most: np.ndarray, too: object) -> np.ndarray:
 def _given(units: np.ndarray, rung: np.ndarray, asked: Asked, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """Return basal (n,) U/h and bolus (n,) U for *units* over half an hour, in the pump's steps, rounded down."""
     rate = np.minimum(np.minimum(units, rung) * 60 / SEGMENT_MIN, asked.most_basal)
+    if not settings.boluses:
+        return np.minimum(units * 60 / SEGMENT_MIN, asked.most_basal), np.zeros_like(rate)
     part = np.where(asked.meal, settings.meal_part, settings.part)
     bolus = np.minimum(np.maximum(units - rung, 0.0) * part, asked.most_bolus)
     return rate, np.floor(bolus / settings.smallest + 1e-9) * settings.smallest

@@ -1,0 +1,94 @@
+"""MPC and its advice on a live twin: what a `Situation` says becomes a `Moment`. Not a medical device; no real pump is driven.
+
+The live twin's forecast is wider than the benchmark's own model, and its effects are rules of thumb: the agent changes basal
+alone, lows are counted over two hours, and what it does on people has not been measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from gemel.bank import Twin
+from gemel.bank.careplan import Setting
+from gemel.bank.tools import Tool
+from gemel.dynamics import Dose
+from gemel.errors import Unavailable
+from gemel.facts import MINUTE
+from gemel.intervention import Intervention, Situation
+from gemel.packs.diabetes.control import advice
+from gemel.packs.diabetes.control.fallback import Guards, judge
+from gemel.packs.diabetes.control.foresee import of_trial
+from gemel.packs.diabetes.control.mpc import Settings, mpc
+from gemel.packs.diabetes.control.profile import profile
+from gemel.packs.diabetes.control.seam import SEGMENT_MIN, Moment, Order
+
+LIVE = Settings(low_hours=2.0, boluses=False)
+LEAST_CHANGE = 0.15
+"""The part of the usual basal by which a proposed rate must differ from what runs."""
+
+
+def moment_of(situation: Situation, settings: Mapping[str, Setting] | None = None) -> Moment:
+    """Return the moment of a situation: the care plan's *settings*, and rules of thumb for what they leave open."""
+    usual, daily = situation.state["habit.basal"] * 60, situation.state["habit.total"] * 1440
+    own = profile({"basal": usual, **(settings or {})}, daily)
+    ahead = None if situation.trial is None else of_trial(situation.trial, situation.now)
+    return Moment(situation.now, own, situation.readings.get("glucose", ()), situation.doses, ahead, daily=daily)
+
+
+def propose(situation: Situation) -> Sequence[tuple[Intervention, str]]:
+    """Return a basal segment where MPC asks for another rate than what runs, behind the guard, with its reason."""
+
+    def controller(moment: Moment) -> Order:
+        return mpc(moment, LIVE)
+
+    moment = moment_of(situation)
+    order = judge(controller, Guards(), moment).order
+    usual, now = moment.profile.basal[0], situation.state["pump.basal"] * 60
+    rate = usual if order.basal is None else round(order.basal / 0.05) * 0.05
+    if abs(rate - now) < max(0.05, LEAST_CHANGE * usual):
+        return []
+    until = situation.now + SEGMENT_MIN * MINUTE
+    doses = (Dose("basal", round(rate, 3), situation.now), Dose("basal", round(usual, 2), until))
+    return [
+        (Intervention(f"basal {rate:.2f} U/h for {SEGMENT_MIN} min", doses, "less risk of lows and highs"), order.why)
+    ]
+
+
+class Meal(msgspec.Struct, forbid_unknown_fields=True):
+    """What is about to be eaten, and in how many minutes."""
+
+    carbs: Annotated[float, msgspec.Meta(ge=0, le=300, description="grams of carbohydrate")] = 0.0
+    in_min: Annotated[float, msgspec.Meta(ge=0, le=240, description="minutes from now")] = 0.0
+
+
+def _advise(twin: Twin, asked: Meal) -> dict[str, Any]:
+    situation = twin.situation()
+    moment = moment_of(situation, twin.plan().settings)
+    if moment.foreseen is None or not moment.glucose:
+        raise Unavailable("there are no readings of the last hours to advise on")
+    found = advice.advise(moment, asked.carbs, situation.now + round(asked.in_min) * MINUTE)
+    return {"options": [body(one) for one in found], "note": advice.NOTE, "made_at": situation.now}
+
+
+def body(option: advice.Option) -> dict[str, Any]:
+    """Return an option as JSON types."""
+    doses = [{"lever": d.lever, "amount": round(float(d.amount), 3), "at": d.at} for d in option.doses]
+    told = {
+        name: [round(x, 1) for x in value] if isinstance(value, tuple) else round(value, 3)
+        for name, value in option.metrics.items()
+    }
+    return {"title": option.title, "doses": doses, "metrics": told, "reasons": list(option.reasons),
+            "guard": list(option.guard)}  # fmt: skip
+
+
+TOOLS = (
+    Tool(
+        "advise_bolus",
+        "Options for a meal or for now, least risk first, with reasons in numbers and what the guard says of each; "
+        f"{advice.NOTE}.",
+        Meal, _advise,
+    ),
+)  # fmt: skip
