@@ -86,6 +86,10 @@ class Companion(Protocol):
         """Return what is remembered next, and the answer to *sentence*; nothing but *ask* reaches the twin."""
         ...
 
+    def tidy(self, twin: Twin) -> None:
+        """End what the companion began and a person has taken care of since."""
+        ...
+
     def keeps_words(self, twin: Twin) -> bool:
         """Return whether a holder wants what is said to be kept."""
         ...
@@ -122,6 +126,7 @@ def talk(twin: Twin, state: State, sentence: str, by: Companion | None = None) -
     def ask(name: str, given: Mapping[str, Any]) -> Answer:
         return named(tools, name).call(twin, given)
 
+    friend.tidy(twin)
     after, reply = friend.reply(state, sentence, ask, twin.bank.now(), Speaker(twin.actor, twin.id))
     body: dict[str, Any] = {
         "intent": reply.intent, "tools": [call.tool for call in reply.calls], "handed_over": reply.handed_over,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gemel.bank import Twin
 
 Say = Annotated[str | None, typer.Option("--say", help="One sentence; without it, a conversation.")]
-Which = Annotated[str | None, typer.Option("--twin", help="Only this twin; by default all that you may see.")]
+Which = Annotated[str | None, typer.Argument(metavar="[ID]", help="Only this twin; by default all that you may see.")]
 
 
 def talk(
@@ -32,6 +32,8 @@ def talk(
         if sentence is None:
             return _converse(view, companion(view.type.name).name)
         _, reply = talk(view, {}, sentence)
+        if reply.note and not as_json:
+            told.print(f"gemel: {reply.note}", style="yellow")
     return say(as_json, reply.body(), reply.text)
 
 
@@ -40,6 +42,7 @@ def _converse(view: Twin, name: str) -> None:
     from gemel.bank.companion import talk
 
     state: Any = {}
+    noted: set[str] = set()
     if sys.stdin.isatty():
         told.print(f"{name} listens; an empty line ends it", style="dim")
     for sentence in _lines():
@@ -48,6 +51,9 @@ def _converse(view: Twin, name: str) -> None:
         except BadInput as error:
             told.print(f"gemel: {error}", style="yellow")
             continue
+        if reply.note and reply.note not in noted:
+            noted.add(reply.note)
+            told.print(f"gemel: {reply.note}", style="yellow")
         say(False, {}, f"{name}: {reply.text}")
 
 
@@ -61,6 +67,15 @@ def _lines() -> Iterator[str]:
         yield line
 
 
+def mcp(twin: Which = None, *, store: Store = STORE, actor: Actor, purpose: Purpose = PURPOSE) -> None:
+    """Serve the tools of twins to an agent over standard input and output (MCP), each call under your consent; none acts."""
+    from gemel.server.agents import Offer, run
+
+    with opened(store) as bank:
+        run(Offer(bank, actor, purpose, twin))
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(talk)
+    app.command()(mcp)

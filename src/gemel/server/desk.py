@@ -21,10 +21,11 @@ from gemel.server.changes import Changes
 from gemel.server.ensemble import Ensembles
 from gemel.server.figures import Figures
 from gemel.server.forks import Forks
+from gemel.server.talks import Talks
 from gemel.server.tracing import Tracer
 from gemel.server.view import view
 
-SILENT_KINDS = ("accessed/1", "asked/1", "answered/1")
+SILENT_KINDS = ("accessed/1", "asked/1", "answered/1", "talked/1")
 """What is written because somebody asked, and changes no twin."""
 
 ANY = ""
@@ -38,8 +39,8 @@ class Desk:
         self.bank, self.loop, self.entry, self.speed, self.demo = bank, loop, entry, speed, demo
         self.closed = False
         self.forks, self.changes, self.figures, self.tracer = Forks(), Changes(), Figures(), Tracer(bank)
-        self.ensembles = Ensembles()
-        bank.forgetting += [self.forks.forget, self.ensembles.forget]
+        self.ensembles, self.talks = Ensembles(), Talks()
+        bank.forgetting += [self.forks.forget, self.ensembles.forget, self.talks.forget]
 
     def known(self, asker: Asker, twin: str) -> None:
         """Raise `NotFound` where no grant of any time names the asker: the same as where there is no such twin."""

@@ -14,13 +14,17 @@ from gemel.bank import Twin
 from gemel.bank.companion import Ask, Reply, Speaker, State
 from gemel.errors import BadInput, GemelError, Refused
 from gemel.facts import MINUTE, Time
-from gemel.packs.diabetes.sunny import food_answers, glucose_answers, other_answers, safety
+from gemel.packs.diabetes.sunny import food_answers, glucose_answers, handing, other_answers, safety
+from gemel.packs.diabetes.sunny.large_model import LargeModel, from_environment
 from gemel.packs.diabetes.sunny.normal import normal
 from gemel.packs.diabetes.sunny.numbers import sources
 from gemel.packs.diabetes.sunny.settings import manner
 from gemel.packs.diabetes.sunny.turn import Asking, Turn, together
 from gemel.packs.diabetes.sunny.understand import UNSAFE, WARY, Understanding, Understood, understanding
 from gemel.packs.diabetes.sunny.words import Words
+
+LOW = 70.0
+"""mg/dL: somebody who names a glucose below this is sent to a grown-up (level 1 hypoglycaemia, 10.2337/dci19-0028)."""
 
 WAITS: Time = 10 * MINUTE
 """How long an open question stands."""
@@ -37,27 +41,52 @@ ANSWERS: Mapping[str, Callable[[Turn], str]] = {
 }  # fmt: skip
 """What answers each intent."""
 
+OWN = ("log_food", "learn", "help", "feelings", "greeting", "thanks", "bye", "abilities", "off_topic")
+"""Intents that are answered here even where a large model is in use: they write, wait, call somebody, or need no model."""
+
 
 class Sunny:
     """A child's companion; it holds no conversation itself: what it remembers is handed to it with each sentence."""
 
     name = "Sunny"
 
-    def __init__(self, understands: Callable[[], Understanding] = understanding, language: str = "en") -> None:
-        self._understands, self._language = understands, language
+    def __init__(
+        self,
+        understands: Callable[[], Understanding] = understanding,
+        language: str = "en",
+        model: Callable[[], LargeModel | None] = from_environment,
+    ) -> None:
+        self._understands, self._language, self._model = understands, language, model
 
     def reply(self, state: State, sentence: str, ask: Ask, now: Time, who: Speaker) -> tuple[State, Reply]:
         """Return what is remembered next, and the answer to *sentence*; nothing but *ask* reaches the twin."""
         turn = self.turn(state, sentence, ask, now, who)
-        text = self._text(turn)
-        return remembered(turn), checked(turn, text)
+        meant = self._settled(turn)
+        if isinstance(meant, str):
+            return remembered(turn), checked(turn, meant)
+        larger, note = self._larger(turn, meant)
+        if larger is not None:
+            return remembered(turn), larger
+        turn.intent = meant.intent
+        own = _ask_back(turn, meant) if not meant.clear else _spoken(turn, ANSWERS[meant.intent])
+        said = checked(turn, own)
+        return remembered(turn), replace(said, note="; ".join(part for part in (said.note, note, self.weaker) if part))
 
     def turn(self, state: State, sentence: str, ask: Ask, now: Time, who: Speaker) -> Turn:
         """Return a turn that begins: how the person reads numbers is asked first."""
         asking = Asking(ask)
         manners = asking("companion")
         words = Words(str(manners["unit"]), str(manners["timezone"]), str(manners["emergency"]), self._language)
-        return Turn(sentence, "", state, asking, now, who, words)
+        return Turn(sentence, "", state, asking, now, who, words, allows_model=bool(manners["large_model"]))
+
+    @property
+    def weaker(self) -> str:
+        """Return what Sunny does not understand here, empty where the small model is installed."""
+        return self._understands().meaning.weaker
+
+    def tidy(self, twin: Twin) -> None:
+        """End alerts of hers that somebody has taken care of."""
+        handing.close(twin)
 
     def keeps_words(self, twin: Twin) -> bool:
         """Return whether a holder wants what is said to be kept."""
@@ -67,23 +96,34 @@ class Sunny:
         """Return what must not be answered in a sentence, by rules and then by meaning, and what it means."""
         kind = safety.unsafe(turn.sentence, (turn.who.of,))
         meant = self._understands().understand(turn.sentence, (turn.who.of,))
+        if kind is None and turn.slots.glucose is not None and turn.slots.glucose < LOW:
+            kind = "low"
         if kind is None and not _short(turn) and meant.unsafe_chance >= WARY:
             kind = meant.danger
         return kind, meant
 
-    def _text(self, turn: Turn) -> str:
+    def _settled(self, turn: Turn) -> str | Understood:
+        """Return the answer where rules give it or a question was open, else what the sentence means."""
         kind, meant = self.danger(turn)
         if kind is not None:
             turn.intent = UNSAFE + kind
             return _careful(turn, kind)
         waited = _answer_to_question(turn)
-        if waited is not None:
-            return waited
-        if not meant.clear:
-            turn.intent = "unclear"
-            return _ask_back(turn, meant)
+        return meant if waited is None else waited
+
+    def _larger(self, turn: Turn, meant: Understood) -> tuple[Reply | None, str]:
+        """Return what a large model says, if one is named, a holder allows it and its answer may be said; else why not."""
+        model = self._model() if turn.allows_model and meant.intent not in OWN else None
+        if model is None:
+            return None, ""
         turn.intent = meant.intent
-        return _spoken(turn, ANSWERS[meant.intent])
+        try:
+            said = checked(turn, model.answer(turn), "model")
+        except GemelError as error:
+            return None, str(error)
+        if said.by == "model":
+            return replace(said, note=turn.say("model.sent")), ""
+        return None, f"the large model's answer was {said.note}"
 
 
 def _careful(turn: Turn, kind: str) -> str:
@@ -173,6 +213,7 @@ def _comforted(turn: Turn) -> str:
 
 
 def _ask_back(turn: Turn, meant: Understood) -> str:
+    turn.intent = "unclear"
     likely = [name for name in (meant.intent, meant.other) if not name.startswith(UNSAFE)]
     if len(likely) < 2:
         return turn.say("say.lost")

@@ -24,7 +24,7 @@ class Asking:
     ask: Ask
     calls: list[Call] = field(default_factory=list)
 
-    def __call__(self, tool: str, **given: Any) -> Answer:
+    def __call__(self, tool: str, /, **given: Any) -> Answer:
         try:
             answer = self.ask(tool, given)
         except Refused as refusal:
@@ -46,6 +46,7 @@ class Turn:
     who: Speaker
     words: Words
     then: dict[str, Any] = field(default_factory=dict)
+    allows_model: bool = False
 
     @cached_property
     def slots(self) -> Slots:

@@ -15,7 +15,7 @@ import tomllib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from itertools import pairwise
 
@@ -34,7 +34,9 @@ STRENGTH, STRENGTH_ALONE = 30.0, 100.0
 """Inverse regularisation; with the weights, tried on `tests/data/sunny_dev.toml`."""
 SURE, APART = 0.30, 0.08
 """Below this chance of the likeliest intent, or this distance to the next, Sunny asks back."""
-WARY = 0.4
+NEAR = 0.42
+"""Below this cosine to the nearest example of the small model, a sentence is called unclear, unless it is small talk."""
+WARY = 0.3
 """From this chance that it is unsafe, all kinds together, it is taken for unsafe."""
 
 
@@ -42,7 +44,8 @@ WARY = 0.4
 class Understood:
     """What is meant: the likeliest intent with its chance and the next one with its own.
 
-    `unsafe_chance` is that of all unsafe kinds together, `danger` the likeliest of them.
+    `unsafe_chance` is that of all unsafe kinds together, `danger` the likeliest of them;
+    `near` is the cosine to the nearest example.
     """
 
     intent: str
@@ -51,11 +54,13 @@ class Understood:
     other_chance: float
     unsafe_chance: float = 0.0
     danger: str = "dose"
+    near: float = 1.0
 
     @property
     def clear(self) -> bool:
         """Return whether to act on it without asking back."""
-        return self.chance >= SURE and self.chance - self.other_chance >= APART
+        known = self.near >= NEAR or self.intent == "off_topic"
+        return known and self.chance >= SURE and self.chance - self.other_chance >= APART
 
 
 def examples() -> Mapping[str, Sequence[str]]:
@@ -79,10 +84,16 @@ class Understanding:
     def understand_all(self, texts: Sequence[str], names: Sequence[str] = ()) -> list[Understood]:
         """Return what each of *texts* means."""
         said = [normal(text, names) for text in texts]
-        scores = self._features(said, self.meaning.embed(said)) @ self._weights.T + self._bias
-        return [self._judged(row) for row in scores]
+        vectors = self.meaning.embed(said)
+        scores = self._features(said, vectors) @ self._weights.T + self._bias
+        near = np.ones(len(said)) if self.meaning.weaker else (vectors @ self._vectors.T).max(axis=1)
+        return [self._judged(row, float(one)) for row, one in zip(scores, near, strict=True)]
 
-    def _judged(self, scores: np.ndarray) -> Understood:
+    @cached_property
+    def _vectors(self) -> np.ndarray:
+        return remembered(self.meaning, [normal(one) for group in self._told.values() for one in group])
+
+    def _judged(self, scores: np.ndarray, near: float) -> Understood:
         chances = np.exp(scores - scores.max())
         chances /= chances.sum()
         grave = {
@@ -91,7 +102,7 @@ class Understanding:
         first, second = (int(i) for i in np.argsort(-chances, kind="stable")[:2])
         return Understood(
             self.intents[first], float(chances[first]), self.intents[second], float(chances[second]),
-            sum(grave.values()), max(grave, key=lambda name: grave[name]),
+            sum(grave.values()), max(grave, key=lambda name: grave[name]), near,
         )  # fmt: skip
 
     def _features(self, said: Sequence[str], vectors: np.ndarray) -> np.ndarray:
@@ -123,7 +134,7 @@ class Understanding:
         meant = [row for row, group in enumerate(self._told.values()) for _ in group]
         strength = STRENGTH_ALONE if self.meaning.weaker else STRENGTH
         model = LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
-        model.fit(self._features(said, remembered(self.meaning, said)), meant)
+        model.fit(self._features(said, self._vectors), meant)
         return model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
 
 

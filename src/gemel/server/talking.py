@@ -1,0 +1,60 @@
+"""Talking: one sentence to a twin's companion and its answer, under the consent of whoever talks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from gemel.bank.companion import LONGEST, companion, talk
+from gemel.server import schema as s
+from gemel.server.desk import At, By, Seen
+
+routes = APIRouter()
+
+
+class Sentence(s.Model):
+    """What is said; `anew` forgets what was said before."""
+
+    say: str = Field(min_length=1, max_length=LONGEST)
+    anew: bool = False
+
+
+class AskedTool(s.Model):
+    """A tool that was asked for an answer, and why it refused, if it did."""
+
+    tool: str
+    given: dict[str, Any]
+    refused: str
+
+
+class Source(s.Model):
+    """A number of an answer, and where in which tool's answer it was found."""
+
+    shown: str
+    call: int
+    path: str
+
+
+class Said(s.Model):
+    """What the companion says: `by` is rules, templates or model; `handed_over` is why a person was called, if one was."""
+
+    name: str
+    text: str
+    intent: str
+    handed_over: str
+    by: str
+    note: str
+    tools: list[AskedTool]
+    numbers: list[Source]
+
+
+@routes.post("/api/twins/{twin}/talk")
+def say(seen: Seen, body: Sentence, desk: At, asker: By) -> Said:
+    """Say something to the twin's companion; what was said is not kept, unless a holder asked for it."""
+    friend, place = companion(seen.type.name), (seen.id, asker.actor, asker.purpose)
+    state = {} if body.anew else desk.talks.state(place, seen.bank.now())
+    after, reply = talk(seen, state, body.say, friend)
+    desk.talks.keep(place, after, seen.bank.now())
+    return Said.model_validate({"name": friend.name, **reply.body()})
