@@ -7,6 +7,8 @@ export type Connection = 'connecting' | 'live' | 'reconnecting'
 const HOURS = 24
 /* Answers that trying again does not change: erased, or no longer allowed. What was shown is then taken away. */
 const REFUSALS = new Set([400, 401, 403, 404, 409, 410, 422])
+/* Where the refusal may be for these hours only, one looks again; seldom, for each refusal is on record. */
+const AGAIN_REFUSED = 300_000
 const FIRST_RETRY = 500
 const LAST_RETRY = 10_000
 
@@ -58,6 +60,7 @@ export class Live {
       if (REFUSALS.has(error.status)) {
         this.view = null
         this.problem = error
+        if (error.status === 403) this.#timer = setTimeout(() => void this.#connect(), AGAIN_REFUSED)
         return
       }
       if (!this.view) this.problem = error

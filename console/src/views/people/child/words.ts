@@ -10,18 +10,18 @@ export const placed: Record<Place, string> = {
   above: 'On the high side',
 }
 
-/** From which chance of being low in the next two hours on it is said. */
-const MAYBE = 0.1
+/** From which chance of being low at any time of the next two hours on it is said; a judgement. */
+const MAYBE = 0.2
 
 /** What to do, or that there is nothing to do. */
 export function kindly(place: Place, trend: Trend | null, mayFall: number): string {
   const falling = trend?.word.startsWith('falling') ?? false
   const rising = trend?.word.startsWith('rising') ?? false
   if (place === 'below') return 'Tell a grown-up. Your care plan says what helps.'
-  if (place === 'above') return falling ? 'It is on its way down. You are doing fine.' : 'That happens, and it is nobody’s fault. Tell a grown-up if you feel unwell.'
+  if (mayFall >= MAYBE) return 'It may get low later. Have another look soon, and let a grown-up know.'
+  if (place === 'above') return falling ? 'It is on its way down again.' : 'That happens, and it is nobody’s fault. Tell a grown-up if you feel unwell.'
   if (falling && trend!.word.endsWith('fast')) return 'It is going down quickly. Let a grown-up know.'
   if (rising && trend!.word.endsWith('fast')) return 'It is going up quickly, as it often does after food.'
-  if (mayFall >= MAYBE) return 'Fine just now, and it may get low later. Have another look soon.'
   return 'All is well just now.'
 }
 
