@@ -258,5 +258,11 @@ def _tune(twin: Twin, asked: Tuned) -> dict[str, Any]:
 TOOLS = (
     Tool("play", "Points, badges and days in a row, for logging, checking and learning.", Nothing, _play),
     Tool("learn", "Short lessons with a question each; the right answer earns points.", Learnt, _learn, changes=True),
-    Tool("tune_play", "Turn play on or off, or say what deeds are worth; for who holds the keys.", Tuned, _tune, changes=True),
+    Tool(
+        "tune_play",
+        "Turn play on or off, or say what deeds are worth; for who holds the keys.",
+        Tuned,
+        _tune,
+        changes=True,
+    ),
 )
