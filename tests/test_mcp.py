@@ -54,7 +54,7 @@ def asked(store: Path, actor: str, purpose: str, *calls: tuple[str, dict[str, An
     """The tools that an MCP client is shown over standard input and output, and what comes of calls: results or errors."""
 
     async def session() -> tuple[list[Any], list[Any]]:
-        async with Client(parameters(store, actor, purpose)) as client:
+        async with Client(parameters(store, actor, purpose), read_timeout_seconds=120) as client:
             tools, found = (await client.list_tools()).tools, list[Any]()
             for name, given in calls:
                 try:
