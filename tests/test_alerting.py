@@ -161,6 +161,14 @@ def test_an_alert_is_taken_care_of_once_by_one_who_sees_it() -> None:
         one.lily.acknowledge(99_999)
 
 
+def test_a_child_whose_keys_others_hold_does_not_end_the_escalation_of_her_own_alert() -> None:
+    one = house(sarah={}, lily={}, doctor={"after": "20 min"})
+    seq = one.alert().seq
+    with pytest.raises(Refused, match="somebody of the team"):
+        one.as_seen("lily").acknowledge(seq)
+    assert one.turn(20) == ["doctor"]
+
+
 @pytest.mark.parametrize("wrong", [{"severity": "awful"}, {"quiet": "at night"}, {"again": "1 s"}, {"names": ()}])
 def test_a_rule_that_means_nothing_is_refused_with_what_is_possible(wrong: dict[str, Any]) -> None:
     with pytest.raises((BadInput, NotFound)):

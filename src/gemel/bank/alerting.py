@@ -209,6 +209,10 @@ def stop(twin: Twin, rule_id: str) -> None:
 def acknowledge(twin: Twin, seq: int, note: str) -> Fact:
     """Say that one takes care of an alert: nobody else is told of it, until it grows worse or comes again."""
     twin.bank.gate.require(twin.actor, "read", twin.id, ALERTS, twin.purpose)
+    if twin.actor == twin.id and not twin.bank.holds(twin.actor, twin.id):
+        raise Refused(
+            f"{twin.actor} cannot take care of an alert alone: somebody of the team does, so that it is not lost"
+        )
     alert = next((fact for fact in twin.bank.alerts(twin.id) if fact.seq == seq), None)
     if alert is None:
         raise NotFound(f"{twin.id} has no alert {seq} that is on now")

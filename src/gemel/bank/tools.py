@@ -26,6 +26,12 @@ from gemel.intervention import Forecast
 if TYPE_CHECKING:
     from gemel.bank.twin import Twin
 
+SILENT: Time = HOUR
+"""A twin of which nothing was read for so long is asked about as of its last reading, and nothing is proposed for it."""
+
+TREND: Time = 15 * MINUTE
+"""How far back a change per minute looks, as the page's arrow does."""
+
 Answer = Mapping[str, Any]
 """What a tool returns: JSON types; every number stands beside its unit or in a field whose name bears it."""
 
@@ -125,6 +131,12 @@ def signal_of(twin: Twin, name: str | None) -> str:
     return name or next(iter(twin.type.band or twin.type.signals))
 
 
+def moment(twin: Twin) -> Time:
+    """Return when a twin is asked about: now, or of one that has been silent for an hour, its last reading."""
+    now, last = twin.bank.now(), twin.bank.replica(twin.id).last
+    return now if last is None or now - last < SILENT else last
+
+
 def _status(twin: Twin, asked: OfSignal) -> Answer:
     name = signal_of(twin, asked.signal)
     now = twin.bank.now()
@@ -136,8 +148,8 @@ def _status(twin: Twin, asked: OfSignal) -> Answer:
             "latest": None,
             "note": "nothing was read in the last hour",
         }
-    last, before = read[-1], [one for one in read if one.at <= read[-1].at - 10 * MINUTE]
-    change = None if not before else (last.value - before[-1].value) / ((last.at - before[-1].at) / MINUTE)
+    last, before = read[-1], [one for one in read if read[-1].at - TREND <= one.at < read[-1].at]
+    change = None if not before else (last.value - before[0].value) / ((last.at - before[0].at) / MINUTE)
     return {
         "signal": name, "unit": twin.type.signals[name].unit, "latest": round(last.value, 1), "at": last.at,
         "age_min": (now - last.at) // MINUTE, "change_per_min": None if change is None else round(change, 2),
@@ -146,7 +158,7 @@ def _status(twin: Twin, asked: OfSignal) -> Answer:
 
 
 def _forecast(twin: Twin, asked: Ahead) -> Answer:
-    found = twin.forecast(signal_of(twin, asked.signal), asked.hours)
+    found = twin.forecast(signal_of(twin, asked.signal), asked.hours, moment(twin))
     return {**steps(found), "calibration": found.note}
 
 
@@ -208,7 +220,7 @@ def _scored(twin: Twin, signal: str, since: Time, until: Time) -> dict[str, Any]
 
 def _what_if(twin: Twin, asked: Supposed) -> Answer:
     name = signal_of(twin, asked.signal)
-    usual = twin.fork("as usual")
+    usual = twin.fork("as usual", moment(twin))
     said = {"usual": steps(usual.forecast(name, asked.hours))}
     if not asked.scenario:
         return {**said, "scenarios": scenarios(twin)}
@@ -264,6 +276,8 @@ def _proposals(twin: Twin, _: Nothing) -> Answer:
 
 
 def _propose(twin: Twin, asked: Advice) -> Answer:
+    if moment(twin) == twin.bank.replica(twin.id).last:
+        raise BadInput(f"nothing was read of {twin.id} for an hour: a proposal rests on how it is now")
     fork = twin.fork("as proposed").suppose(scenario(twin, asked.scenario, asked.values))
     made = twin.propose(fork, asked.why)
     return {"proposal": made.seq, "title": made.intervention.title, "status": made.status, "reason": made.reason}

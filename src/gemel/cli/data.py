@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from gemel.bank import Bank, Twin
     from gemel.streams import Imported
 
-Where = Annotated[Path, typer.Argument(metavar="PATH", help="A file or folder: an export of a device or app, or a table; what it is, is recognised.")]
+Where = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PATH", help="A file or folder: an export of a device or app, or a table; what it is, is recognised."
+    ),
+]
 Name = Annotated[str, typer.Option("--twin", help="The twin; made if there is none of that name.")]
 Type = Annotated[str, typer.Option("--type", help="The type of twin, such as diabetes.person.")]
 Map = Annotated[Path | None, typer.Option("--map", help="A column map (TOML or JSON) for a CSV file.")]

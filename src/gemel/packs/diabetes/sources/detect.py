@@ -149,7 +149,9 @@ def detect(path: str | Path, timezone: str | None = None) -> Source:
         return next(make for known, _, make in FORMATS if known == name)(found, timezone)
     if found.is_dir():
         return _folder(found, timezone)
-    raise BadInput(f"not recognised; looked for {LOOKED_FOR}", file=str(path))
+    table = found.suffix.lower() in (".csv", ".tsv", ".txt")
+    known = "no header that is known" if table else "not recognised"
+    raise BadInput(f"{known}; looked for {LOOKED_FOR}", file=str(path), row=1 if table else None)
 
 
 def _folder(path: Path, timezone: str | None) -> Source:

@@ -11,8 +11,8 @@ from gemel.packs.diabetes.sunny.slots import stretch
 from gemel.packs.diabetes.sunny.turn import Turn, nearest, together
 from gemel.packs.diabetes.sunny.words import figure
 
-STEADY, FAST = 1.0, 2.0
-"""mg/dL per minute: below the first it is called steady, from the second on fast, as arrows of CGMs do."""
+STEADY, FAST = 0.2, 1.3
+"""mg/dL per minute: below the first it is called steady, from the second on fast, as the arrow of the page does."""
 OLD_MIN = 15
 FARTHEST = 6.0
 """Hours that Sunny looks ahead: further on a forecast says little."""
