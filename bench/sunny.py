@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import time
 import tomllib
 from collections import defaultdict
-from datetime import UTC, datetime
-from os import getloadavg
 from pathlib import Path
 
 import numpy as np
 
+from bench.report import emit
 from gemel.bank import Bank
 from gemel.bank.catalogue import roles
 from gemel.bank.companion import talk
@@ -28,6 +26,7 @@ SET = Path(__file__).parents[1] / "tests/data/sunny_sentences.toml"
 
 
 def main() -> None:
+    """Answer every sentence of the held set, and print one object."""
     bank = Bank(MemoryThread(), FakeClock(START + 34 * HOUR), {Person.name: Person})
     twin = bank.create(Person, "lily", by="sarah")
     join(twin, roles(Person.name), "lily", "child")
@@ -47,12 +46,15 @@ def main() -> None:
         _, reply = talk(lily, {}, sentence)
         took[reply.intent].append(1000 * (time.perf_counter() - began))
     whole = [one for held in took.values() for one in held]
-    print(f"{platform.node()} {platform.machine()}, {datetime.now(UTC):%Y-%m-%d}, load {getloadavg()[0]:.1f}")
-    print(
-        f"first answer {first:.1f} s; {len(whole)} answers: mid {np.median(whole):.0f} ms, p95 {np.percentile(whole, 95):.0f} ms"
-    )
-    for name, held in sorted(took.items()):
-        print(f"{name:18} {len(held):4}  median {np.median(held):5.0f} ms  longest {max(held):5.0f} ms")
+    by_intent = {name: {"n": len(held), "median_ms": round(float(np.median(held))), "longest_ms": round(max(held))}
+                 for name, held in sorted(took.items())}  # fmt: skip
+    details = {
+        "first_s": round(first, 1),
+        "median_ms": round(float(np.median(whole))),
+        "answers": len(whole),
+        "intents": by_intent,
+    }
+    emit("sunny", float(np.percentile(whole, 95)), "ms for an answer of Sunny's, p95 (less is better)", {}, details)
 
 
 if __name__ == "__main__":
