@@ -22,7 +22,7 @@ import numpy as np
 from scipy.integrate import quad
 
 from bench.report import emit
-from gemel.facts import DAY, MINUTE
+from gemel.facts import HOUR, MINUTE
 from gemel.packs.diabetes.asset import COMMON, NONE, Mishaps, Ward, subjects
 from gemel.packs.diabetes.asset.living import group_of
 from gemel.packs.diabetes.control.closed import Brain, ByMPC, OneByOne, Standard, closed
@@ -33,7 +33,7 @@ AXES = {
     "carbs ±30 %": Mishaps(carb_error=0.3),
     "exercise": Mishaps(exercise=0.6),
     "sensor faults": Mishaps(
-        gaps=1.0, dropouts=0.03, compressions=0.3, warm_up=120 * MINUTE, replaced=5 * DAY, drift_sd=0.01
+        gaps=1.0, dropouts=0.03, compressions=0.3, warm_up=120 * MINUTE, replaced=6 * HOUR, drift_sd=0.01
     ),
     "all together": replace(COMMON, missed=0.15, exercise=0.6, compressions=0.3, gaps=1.0),
 }

@@ -294,6 +294,12 @@ def test_a_silent_sensor_brings_the_profile_or_less_and_an_alert() -> None:
     assert safe_basal(moment(glucose=())).basal is None
 
 
+def test_a_sensor_that_was_going_low_and_stays_silent_does_not_stop_basal_for_good() -> None:
+    falling = flat(100.0, -1.0)
+    assert safe_basal(moment(now=NOW + 60 * MINUTE, glucose=falling)).basal == 0.0
+    assert safe_basal(moment(now=NOW + 61 * MINUTE, glucose=falling)).basal is None
+
+
 def test_a_filter_that_lost_the_readings_opens_the_loop() -> None:
     astray = moment(foreseen=replace(foreseen(150.0, 150.0), glucose=np.full((20, 25), 300.0)))
     judged = judge(calm, Guards(), astray)

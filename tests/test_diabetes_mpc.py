@@ -61,6 +61,15 @@ def units(found: object) -> float:
 cases = st.tuples(st.integers(0, 999), st.floats(60, 320), st.floats(0, 80), st.floats(-60, 120))
 
 
+def test_who_has_no_sensor_for_a_day_still_gets_most_of_the_basal() -> None:
+    """A silent sensor says nothing of lows: neither the guard nor the fallback holds basal back for good."""
+    ward = Ward(["adult#001", "child#002"], 1, 3, Mishaps(warm_up=2 * DAY))
+    closed(ward, ByMPC)
+    given = np.asarray(ward.past["basal"])[:, 24:]
+    usual = ward.settings.basal.mean(axis=1)
+    assert np.all(given.mean(axis=1) > 0.5 * usual)
+
+
 def test_the_risk_is_kovatchevs_and_its_slope_never_falls() -> None:
     """Kovatchev et al. 2006 (10.2337/dc06-1085): 0 at 112.5, 100 at 20 and at 600 mg/dL."""
     assert risk(np.array([112.5, 20.0, 600.0])) == pytest.approx([0.0, 100.0, 100.0], abs=0.6)

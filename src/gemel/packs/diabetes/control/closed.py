@@ -69,11 +69,12 @@ class Charts:
                            ward.settings.basal[:, (ward.now + (SEGMENT_MIN - 1) * MINUTE) // HOUR % 24])  # fmt: skip
         age, last, rate = self._trend()
         line = np.where(np.isfinite(last), np.minimum(last, last + 30 * rate), np.inf)
+        known = np.where(np.isfinite(last), last, np.inf)  # a sensor that is silent says nothing of lows
         likely, low = line, line
         if ahead is not None:
             soon = ahead[:, :, :13]
-            likely = np.minimum(last, np.median(soon, axis=1).min(axis=-1))
-            low = np.minimum(last, np.quantile(soon, 0.1, axis=1).min(axis=-1))
+            likely = np.minimum(known, np.median(soon, axis=1).min(axis=-1))
+            low = np.minimum(known, np.quantile(soon, 0.1, axis=1).min(axis=-1))
         changes = np.abs(np.diff(self.glucose, axis=1))
         jumped = (np.nan_to_num(changes) > bounds.jump * SPAN).any(axis=1)
         fresh = age * SPAN <= bounds.stale_min

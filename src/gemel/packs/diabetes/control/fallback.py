@@ -21,6 +21,9 @@ ASTRAY_MGDL = 40.0
 FALLING_TO = 80.0
 """mg/dL half an hour after the last reading, by its line, below which a stale sensor means no basal."""
 
+PAUSE_MIN = 60
+"""Such a pause ends so long after the last reading: insulin that never comes back is a danger of its own. Judgement."""
+
 Alert = tuple[str, str]
 """How urgent (urgent, warning), and what to tell a person; as the alarms of gemel.packs.diabetes.agents."""
 
@@ -109,11 +112,11 @@ def _numbers(order: Order) -> bool:
 
 
 def safe_basal(moment: Moment, bounds: Bounds = BOUNDS) -> Order:
-    """Return the basal for a sensor that is silent: the profile; half of it with much on board; none when last falling low."""
+    """Return the basal while a sensor is silent: the profile's; half with much on board; none for an hour if it was going low."""
     profile, readings = moment.profile, moment.glucose
     usual = profile.basal[profile.hour(moment.now)]
     last = [r for r in readings if r.at >= readings[-1].at - 15 * MINUTE] if readings else []
-    if last:
+    if last and moment.now - last[-1].at <= PAUSE_MIN * MINUTE:
         minutes = max((last[-1].at - last[0].at) / MINUTE, 5.0)
         line = last[-1].value + 30 * (last[-1].value - last[0].value) / minutes
         if not min(line, last[-1].value) >= FALLING_TO:
