@@ -94,6 +94,15 @@ def test_an_alert_that_grows_worse_after_it_was_acknowledged_is_told_again() -> 
     assert names(one) == ["sarah", "sarah"]
 
 
+def test_an_alert_that_only_grew_worse_is_not_said_to_be_over_and_one_that_ended_is_said_so_once() -> None:
+    one = house(sarah={})
+    one.alert(severity="warning")
+    one.alert(severity="urgent")
+    assert [notice.over for notice in one.told()] == [False, False]
+    one.alert(active=False)
+    assert one.turn(5) == [] and [notice.over for notice in one.told()] == [False, False, True]
+
+
 def test_who_was_told_hears_that_it_is_over_and_nobody_else() -> None:
     one = house(sarah={}, doctor={"after": "30 min"})
     one.alert()

@@ -151,14 +151,14 @@ def _time(rule: Rule, alert: Fact, before: Sequence[Notice], now: Time) -> bool:
 
 
 def over(told: Told, alerts: Sequence[Fact]) -> list[Notice]:
-    """Return, of what somebody was told, what has ended since without their being told."""
-    active = {alert.seq for alert in alerts if alert.body["active"]}
-    ended: dict[tuple[str, int], Notice] = {}
+    """Return, of what somebody was told, what has ended since without their being told; what only grew worse has not."""
+    active = {str(alert.body["name"]) for alert in alerts if alert.body["active"]}
+    ended: dict[tuple[str, str], Notice] = {}
     for one in told.notices:
         if one.over:
-            ended.pop((one.to, one.alert), None)
-        elif one.alert not in active:
-            ended[one.to, one.alert] = one
+            ended.pop((one.to, one.name), None)
+        elif one.name not in active:
+            ended[one.to, one.name] = one
     return list(ended.values())
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gemel.bank.tools import local
 from gemel.packs.diabetes.sunny.normal import normal
 from gemel.packs.diabetes.sunny.slots import stretch
 from gemel.packs.diabetes.sunny.turn import Turn, nearest, together
@@ -92,8 +93,6 @@ def _figures(turn: Turn, found: Mapping[str, Any]) -> dict[str, str]:
 
 def _yesterday(turn: Turn) -> str:
     from datetime import timedelta
-
-    from gemel.bank.tools import local
 
     day = (local(turn.now, turn.place).date() - timedelta(days=1)).isoformat()
     found = next((one for one in turn.asking("week", days=2)["days"] if one["day"] == day), None)
