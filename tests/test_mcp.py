@@ -72,24 +72,33 @@ def text(result: Any) -> str:
 
 def test_an_agent_sees_every_tool_with_its_schema_and_whether_it_changes_anything(store: Path) -> None:
     tools, (history, refused, bad, unknown, proposed) = asked(
-        store, "sarah", "self-management", ("history", {"hours": 90.0 * 24}), ("set_companion", {}), ("forecast", {"hours": "x"}),
+        store, "sarah", "self-management", ("history", {"hours": 90.0 * 24}), ("hand_over", {}), ("forecast", {"hours": "x"}),
         ("decide", {}), ("propose", {"scenario": "bolus", "why": "a test", "values": {"amount": 10.0}}),
     )  # fmt: skip
     shown = {tool.name: tool for tool in tools}
-    assert {tool.name for tool in (*GENERAL, *SUNNY)} <= set(shown)
-    for tool in (*GENERAL, *SUNNY):
+    offered = [tool for tool in (*GENERAL, *SUNNY) if not tool.by_hand]
+    assert {tool.name for tool in offered} <= set(shown)
+    for tool in offered:
         held = shown[tool.name]
         assert held.input_schema["properties"]["twin"]["enum"] == ["lily"]
         assert held.annotations.read_only_hint is not tool.changes
         assert ("never acts" in held.description) is tool.changes
     assert not history.is_error and json.loads(text(history)) == history.structured_content
     assert history.structured_content["signal"] == "glucose"
-    assert refused.is_error and "say what is to change" in text(refused)
+    assert refused.is_error and "kind" in text(refused)
     assert bad.is_error and "forecast" in text(bad)
     assert isinstance(unknown, MCPError) and "unknown tool 'decide'" in unknown.message
     assert not proposed.is_error and proposed.structured_content["status"] in ("open", "refused")  # nothing acts
     with Bank(SqliteThread(store), lambda: START + 3 * HOUR + MINUTE) as bank:
         assert not list(bank.thread.read("lily", kinds=["sent/1", "delivered/1"]))
+
+
+def test_what_a_person_settles_by_hand_an_agent_can_neither_see_nor_call_even_for_a_holder(store: Path) -> None:
+    tools, settled = asked(
+        store, "sarah", "self-management", ("set_companion", {"large_model": True}), ("tune_play", {"on": False})
+    )
+    assert not {tool.name for tool in tools} & {"set_companion", "tune_play"}
+    assert all(isinstance(one, MCPError) and "unknown tool" in one.message for one in settled)
 
 
 def test_each_call_is_gated_as_the_actor_and_on_record(store: Path) -> None:

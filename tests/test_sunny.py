@@ -22,7 +22,7 @@ from serving import HOME, TestClient, bearer, secret_of
 
 from gemel.bank import Bank, Twin
 from gemel.bank.catalogue import roles
-from gemel.bank.companion import TALKED, Call, Reply, companion, talk
+from gemel.bank.companion import TALKED, Call, Reply, companion, talk, wake
 from gemel.bank.team import join
 from gemel.bank.tokens import Tokens
 from gemel.bank.tools import named, offered
@@ -521,6 +521,19 @@ def test_the_address_of_a_large_model_is_safe_or_near() -> None:
 
 
 # interfaces
+
+
+def test_waking_loads_what_the_first_sentence_needs_and_neither_asks_nor_writes(home: Home) -> None:
+    needed: list[str] = []
+    facts = len(list(home.bank.thread.read("lily")))
+
+    def understands() -> Understanding:
+        needed.append("words")
+        return Understanding(overlap())
+
+    Sunny(understands).wake()
+    wake([Person.name, "tank"])  # of a type that has no companion nothing is woken
+    assert needed and len(list(home.bank.thread.read("lily"))) == facts
 
 
 def test_the_server_talks_and_remembers_for_each_actor() -> None:

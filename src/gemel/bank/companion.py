@@ -6,7 +6,7 @@ person. The words are kept only where a holder has asked for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -86,6 +86,10 @@ class Companion(Protocol):
         """Return what is remembered next, and the answer to *sentence*; nothing but *ask* reaches the twin."""
         ...
 
+    def wake(self) -> None:
+        """Load what the first sentence would have to wait for; nothing is asked and nothing said."""
+        ...
+
     def tidy(self, twin: Twin) -> None:
         """End what the companion began and a person has taken care of since."""
         ...
@@ -114,6 +118,12 @@ def companion(type_name: str) -> Companion:
     if found is None:
         raise NotFound(f"twins of type {type_name} have no companion to talk with")
     return found
+
+
+def wake(type_names: Iterable[str]) -> None:
+    """Wake the companions of twins of these types, where packs offer any; it may take seconds."""
+    for friend in {id(one): one for one in map(catalogue.companion, type_names) if one is not None}.values():
+        friend.wake()
 
 
 def talk(twin: Twin, state: State, sentence: str, by: Companion | None = None) -> tuple[State, Reply]:

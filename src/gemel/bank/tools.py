@@ -38,13 +38,17 @@ Answer = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Tool:
-    """Something to ask of a twin: `takes` is a `msgspec.Struct` with what it needs, `run` gets one of them."""
+    """Something to ask of a twin: `takes` is a `msgspec.Struct` with what it needs, `run` gets one of them.
+
+    What is `by_hand` a person settles for themselves; no program is offered it, whoever it works for.
+    """
 
     name: str
     says: str
     takes: type[msgspec.Struct]
     run: Callable[[Twin, Any], Answer]
     changes: bool = False
+    by_hand: bool = False
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of what it takes."""

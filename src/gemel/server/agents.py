@@ -1,6 +1,7 @@
 """A twin's tools for any agent that speaks the Model Context Protocol, each call gated as the actor the server runs as.
 
-Tools that change something propose or write, in that actor's name; none acts on the asset. Needs the extra `agents`.
+Tools that change something propose or write, in that actor's name; none acts on the asset, and what a person settles by hand is
+not offered. Needs the extra `agents`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Offer:
     def tools(self) -> Mapping[str, Tool]:
         """Return what may be asked of any of the twins, by name."""
         kinds = dict.fromkeys(self.bank.type_of(twin).name for twin in self.twins)
-        return {tool.name: tool for kind in kinds for tool in offered(kind)}
+        return {tool.name: tool for kind in kinds for tool in _for_programs(kind)}
 
     def takes(self, tool: Tool) -> dict[str, Any]:
         """Return the JSON schema of a tool with the twin that it is asked of; of a single twin it may be left out."""
@@ -61,7 +62,12 @@ class Offer:
         if not isinstance(twin, str) or twin not in twins:
             raise NotFound(f"say which twin; {self.actor} may see for {self.purpose}: {', '.join(twins) or 'none'}")
         seen = self.bank.find(twin, by=self.actor, purpose=self.purpose)
-        return named(offered(seen.type.name), name).call(seen, asked)
+        return named(_for_programs(seen.type.name), name).call(seen, asked)
+
+
+def _for_programs(kind: str) -> tuple[Tool, ...]:
+    """Return the tools of a type that a program may ask: an agent that works for a holder settles nothing in their place."""
+    return tuple(tool for tool in offered(kind) if not tool.by_hand)
 
 
 def serving(offer: Offer) -> Server[Any]:

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import webbrowser
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 
 from gemel.bank import Bank
 from gemel.bank.catalogue import demos
+from gemel.bank.companion import wake
 from gemel.bank.tokens import Tokens
 from gemel.errors import BadInput, Unavailable, unknown
 from gemel.facts import MINUTE
@@ -85,12 +87,19 @@ def serve(
         app = create_app(bank, loop, access, cookie=_cookie(door, sock))
 
         def ready() -> None:
+            _wake(bank)
             tell(f"Gemel serves {shown(store)} on {home}; Ctrl-C stops it")
             tell(link(app.state.porter.ticket.now))
             if door.url is not None and door.cert is None:
                 tell(f"a proxy with TLS must stand before it: {door.url} to {url(sock)}")
 
         asyncio.run(_program(app, sock, loop, ready, tls=door))
+
+
+def _wake(bank: Bank) -> None:
+    """Wake companions beside what is served, so that nobody waits for them at their first sentence."""
+    kinds = {bank.type_of(twin).name for twin in bank.twins()}
+    threading.Thread(target=wake, args=(kinds,), name="companions").start()
 
 
 def _fit_for_others(door: Door, bank: Bank, store: str | Path) -> None:
@@ -136,6 +145,7 @@ def run_demo(
         room.prepare(bank)
 
         def ready() -> None:
+            _wake(bank)
             tell(f"{demo.title}, on {url(sock)} at {speed:g} times real time; Ctrl-C stops it")
             tell(f"no login: whoever is on this machine is {demo.actor}, for this is a demonstration")
             if open_browser:

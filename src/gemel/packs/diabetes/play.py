@@ -264,5 +264,6 @@ TOOLS = (
         Tuned,
         _tune,
         changes=True,
+        by_hand=True,
     ),
 )

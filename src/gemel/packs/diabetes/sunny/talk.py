@@ -14,7 +14,7 @@ from gemel.bank import Twin
 from gemel.bank.companion import Ask, Reply, Speaker, State
 from gemel.errors import BadInput, GemelError, Refused
 from gemel.facts import MINUTE, Time
-from gemel.packs.diabetes.sunny import food_answers, glucose_answers, handing, other_answers, safety
+from gemel.packs.diabetes.sunny import eating, food_answers, glucose_answers, handing, other_answers, safety
 from gemel.packs.diabetes.sunny.large_model import LargeModel, from_environment
 from gemel.packs.diabetes.sunny.normal import normal
 from gemel.packs.diabetes.sunny.numbers import sources
@@ -83,6 +83,11 @@ class Sunny:
     def weaker(self) -> str:
         """Return what Sunny does not understand here, empty where the small model is installed."""
         return self._understands().meaning.weaker
+
+    def wake(self) -> None:
+        """Load the small model, what it was fitted on and the table of foods."""
+        self._understands().understand("hello")
+        eating.foods().find("apple")
 
     def tidy(self, twin: Twin) -> None:
         """End alerts of hers that somebody has taken care of."""

@@ -21,6 +21,6 @@ TOOLS = (
     Tool("companion", "How Sunny is: unit, time zone, emergency number, whether words are kept or may leave.", Nothing,
          settings.read),
     Tool("set_companion", "Say how Sunny is to be; only who holds the keys may.", settings.Wanted, settings.change,
-         changes=True),
+         changes=True, by_hand=True),
 )  # fmt: skip
 """Tools of the companion, for anyone to ask."""
