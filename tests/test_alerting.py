@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,67 @@ def test_only_who_holds_the_keys_says_who_is_told() -> None:
         one.lily.stop_alerting("none")
 
 
+def test_a_changed_rule_takes_the_place_of_the_old_one_and_both_stay_on_record() -> None:
+    one = house(sarah={"severity": "warning"}, tom={})
+    first, second = one.lily.alert_rules()
+    made = one.lily.change_alerting(first.id, replace(first, quiet=NIGHT, id=""))
+    assert one.lily.alert_rules() == (made, second) and made.quiet == NIGHT and made.id != first.id
+    said = [
+        fact for fact in one.bank.thread.read("lily", kinds=[alerting.ALERTING]) if fact.body["rule"]["to"] == "sarah"
+    ]
+    assert [fact.body["rule"]["quiet"] for fact in said] == [None, NIGHT]
+    assert said[1].cause == (said[0].seq,) and one.bank.told("lily").said[made.id] == said[1]
+    with pytest.raises(NotFound, match="unknown rule"):
+        one.lily.change_alerting(first.id, replace(first, after=MINUTE, id=""))
+
+
+def test_a_changed_rule_tells_nobody_anew_of_what_they_were_told() -> None:
+    one = house(sarah={})
+    one.alert()
+    rule = one.lily.alert_rules()[0]
+    one.lily.change_alerting(rule.id, replace(rule, severity="info", id=""))
+    assert one.turn(5) == [] and names(one) == ["sarah"]
+
+
+def test_a_rule_is_changed_by_who_holds_the_keys_and_only_to_who_may_be_told() -> None:
+    one = house(tom={})
+    rule = one.lily.alert_rules()[0]
+    with pytest.raises(Refused):
+        one.as_seen("tom").change_alerting(rule.id, replace(rule, severity="info", id=""))
+    with pytest.raises(Refused, match="grant that first"):
+        one.lily.change_alerting(rule.id, replace(rule, to="stranger", id=""))
+    assert one.lily.alert_rules() == (rule,)
+    assert one.lily.change_alerting(rule.id, rule) == rule
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["add", "change", "stop"]), st.integers(0, 3), st.integers(0, 3)), max_size=12)
+)
+def test_after_any_adding_changing_and_stopping_each_rule_is_in_force_once_under_the_id_of_what_it_says(
+    steps: list[tuple[str, int, int]],
+) -> None:
+    facts: list[Fact] = []
+    for what, old, new in steps:
+        rules, rule = alerting.fold(facts).rules, alerting.Rule("sarah", after=new * MINUTE)
+        target = rules[old % len(rules)] if rules else None
+        if what == "add" or target is None:
+            facts.append(_ruling(rule, True))
+        elif what == "stop":
+            facts.append(_ruling(target, False))
+            assert target not in alerting.fold(facts).rules
+        elif target.id != rule.id:
+            facts.append(_ruling(rule, True, replaces=target.id))
+            assert target not in alerting.fold(facts).rules and rule in alerting.fold(facts).rules
+    told = alerting.fold(facts)
+    assert [one.id for one in told.rules] == list(told.said) and len(set(told.rules)) == len(told.rules)
+    assert all(replace(one, id="").id == one.id for one in told.rules)
+
+
+def _ruling(rule: alerting.Rule, active: bool, **more: str) -> Fact:
+    body = {"rule": {**asdict(rule), "names": list(rule.names)}, "active": active, **more}
+    return _fact(alerting.ALERTING, body, 0)
+
+
 def test_an_alert_is_taken_care_of_once_by_one_who_sees_it() -> None:
     one = house(sarah={}, tom={})
     seq = one.alert().seq
@@ -234,6 +295,11 @@ def test_the_server_shows_a_nurse_alerts_and_nothing_else_and_lets_her_take_care
     with works.door("ann") as door:
         rule = door.post("/api/twins/north/alerting", json={"to": "eve", "severity": "urgent", "purpose": "care"})
         assert rule.status_code == 201, rule.text
+        asked = {"to": "eve", "severity": "warning", "purpose": "care", "quiet": NIGHT}
+        rule = door.put(f"/api/twins/north/alerting/{rule.json()['id']}", json=asked)
+        assert rule.status_code == 200, rule.text
+        assert (rule.json()["severity"], rule.json()["quiet"], rule.json()["said_by"]) == ("warning", NIGHT, "ann")
+        assert door.get("/api/twins/north/alerting").json() == [rule.json()]
         assert door.post("/api/twins/north/alerting", json={"to": "eve", "severity": "awful"}).status_code == 422
     works.loop.attend("north", [])
     with works.door("eve") as door:
@@ -245,6 +311,7 @@ def test_the_server_shows_a_nurse_alerts_and_nothing_else_and_lets_her_take_care
         done = door.post(f"/api/twins/north/alerts/{seq}/acknowledgement", json={"note": "on my way"})
         assert done.status_code == 201 and done.json()["acknowledged_by"] == "eve"
         assert door.post("/api/twins/north/alerting", json={"to": "eve"}).status_code == 403
+        assert door.put(f"/api/twins/north/alerting/{rule.json()['id']}", json={"to": "eve"}).status_code == 403
     with works.door("ann") as door:
         assert door.delete(f"/api/twins/north/alerting/{rule.json()['id']}").status_code == 204
         assert door.get("/api/twins/north/alerting").json() == []
@@ -268,6 +335,10 @@ def test_the_command_line_sets_rules_and_takes_care(tmp_path: Path) -> None:
     assert f"{seq}  urgent" in gemel("alerts", "lily")
     gemel("acknowledge", "lily", str(seq), "--note", "juice")
     assert "sarah takes care of it" in gemel("alerts", "lily")
+    changed = json.loads(gemel("change-alerting", "lily", rule, "--quiet", NIGHT, "--json"))["rule"]
+    assert (changed["after"], changed["quiet"]) == (10 * MINUTE, NIGHT)
+    rule = json.loads(gemel("change-alerting", "lily", changed["id"], "--quiet", "never", "--json"))["rule"]["id"]
+    assert "quiet" not in gemel("alerting", "lily") and f"{rule}  sarah" in gemel("alerting", "lily")
     gemel("stop-alerting", "lily", rule)
     assert "nobody is told" in gemel("alerting", "lily")
     assert "you were told nothing" in gemel("notices", "lily")

@@ -94,28 +94,41 @@ class Notice:
 
 @dataclass(frozen=True)
 class Told:
-    """What has been said about the alerts of one twin: its rules, who acknowledged what, and who was told."""
+    """What has been said about the alerts of one twin: its rules, who acknowledged what, and who was told.
+
+    `said` holds, by the id of each rule in force, the fact that put it on record.
+    """
 
     rules: tuple[Rule, ...]
     acknowledged: Mapping[int, Fact]
     notices: tuple[Notice, ...]
+    said: Mapping[str, Fact] = field(default_factory=dict)
 
 
 def fold(facts: Iterable[Fact]) -> Told:
     """Return what facts of `KINDS` say, in order."""
-    rules: dict[str, Rule] = {}
+    said: dict[str, Fact] = {}
     acknowledged: dict[int, Fact] = {}
     notified: list[Fact] = []
     for fact in facts:
-        if fact.kind == ALERTING and fact.body["active"]:
-            rules[str(fact.body["rule"]["id"])] = _rule(fact.body["rule"])
-        elif fact.kind == ALERTING:
-            rules.pop(str(fact.body["rule"]["id"]), None)
+        if fact.kind == ALERTING:
+            said = _ruled(said, fact)
         elif fact.kind == ACKNOWLEDGED:
             acknowledged.setdefault(int(fact.body["alert"]), fact)
         else:
             notified.append(fact)
-    return Told(tuple(rules.values()), acknowledged, tuple(_notice(fact, acknowledged) for fact in notified))
+    rules = tuple(_rule(fact.body["rule"]) for fact in said.values())
+    return Told(rules, acknowledged, tuple(_notice(fact, acknowledged) for fact in notified), said)
+
+
+def _ruled(said: Mapping[str, Fact], fact: Fact) -> dict[str, Fact]:
+    """Return the rules after one more fact; a changed rule takes the place of the one that it replaces."""
+    made, replaced = str(fact.body["rule"]["id"]), str(fact.body.get("replaces", ""))
+    if not fact.body["active"]:
+        return {name: one for name, one in said.items() if name != made}
+    if replaced not in said or made in said:
+        return {**{name: one for name, one in said.items() if name != replaced}, made: fact}
+    return {made if name == replaced else name: fact if name == replaced else one for name, one in said.items()}
 
 
 def _rule(body: Mapping[str, Any]) -> Rule:
@@ -185,25 +198,49 @@ def _draft(
 def alert_to(twin: Twin, rule: Rule) -> Rule:
     """Put a rule on record: only who holds the keys says who is told."""
     holder_only(twin, "say who is told of alerts")
-    if not twin.bank.gate.decide(rule.to, "read", twin.id, ALERTS, rule.purpose).allowed:
-        possible = any(
-            ALERTS in grant.signals or ALL in grant.signals
-            for grant in twin.bank.grants(twin.id)
-            if grant.to == rule.to
-        )
-        if not possible:
-            raise Refused(f"{rule.to} may not read {ALERTS} of {twin.id} for {rule.purpose}: grant that first")
-    _say(twin, ALERTING, {"rule": {**asdict(rule), "names": list(rule.names)}, "active": True})
+    _may_be_told(twin, rule)
+    _say(twin, ALERTING, _ruling(rule, True))
+    return rule
+
+
+def change(twin: Twin, rule_id: str, rule: Rule) -> Rule:
+    """Put *rule* in the place of the one of that id; the old one stays on record, as the cause of the new one.
+
+    A rule's id is made of what it says, so whoever changes one that somebody else has just changed is told that it is gone.
+    """
+    holder_only(twin, "say who is told of alerts")
+    old = _in_force(twin, rule_id)
+    _may_be_told(twin, rule)
+    if rule.id != old.id:
+        body = {**_ruling(rule, True), "replaces": old.id}
+        _say(twin, ALERTING, body, (twin.bank.told(twin.id).said[old.id].seq,))
     return rule
 
 
 def stop(twin: Twin, rule_id: str) -> None:
     """Take a rule out of force."""
     holder_only(twin, "say who is told of alerts")
-    rule = next((one for one in twin.bank.told(twin.id).rules if one.id == rule_id), None)
-    if rule is None:
-        raise unknown("rule", rule_id, [one.id for one in twin.bank.told(twin.id).rules])
-    _say(twin, ALERTING, {"rule": {**asdict(rule), "names": list(rule.names)}, "active": False})
+    _say(twin, ALERTING, _ruling(_in_force(twin, rule_id), False))
+
+
+def _ruling(rule: Rule, active: bool) -> dict[str, Any]:
+    return {"rule": {**asdict(rule), "names": list(rule.names)}, "active": active}
+
+
+def _in_force(twin: Twin, rule_id: str) -> Rule:
+    rules = {one.id: one for one in twin.bank.told(twin.id).rules}
+    if rule_id not in rules:
+        raise unknown("rule", rule_id, rules)
+    return rules[rule_id]
+
+
+def _may_be_told(twin: Twin, rule: Rule) -> None:
+    """Raise unless they may read alerts now, or may at other hours."""
+    if twin.bank.gate.decide(rule.to, "read", twin.id, ALERTS, rule.purpose).allowed:
+        return
+    granted = [grant for grant in twin.bank.grants(twin.id) if grant.to == rule.to]
+    if not any(ALERTS in grant.signals or ALL in grant.signals for grant in granted):
+        raise Refused(f"{rule.to} may not read {ALERTS} of {twin.id} for {rule.purpose}: grant that first")
 
 
 def acknowledge(twin: Twin, seq: int, note: str) -> Fact:

@@ -117,10 +117,14 @@ def _chosen(fact: Fact, _: TwinType) -> str:
     return f"{by} chose {what} of {len(fact.body['options'])}, which had a chance of {fact.body['propensity']:.0%}"
 
 
-def _alerting(rule: Body, active: bool) -> str:
+def _alerting(fact: Fact, _: TwinType) -> str:
+    rule, active = fact.body["rule"], bool(fact.body["active"])
+    changed = "Changed: " if "replaces" in fact.body else ""
     what = "any alert" if list(rule["names"]) == ["*"] else f"alerts called {', '.join(rule['names'])}"
     after = f" after {rule['after'] // MINUTE} min in which nobody took care of it" if rule["after"] else ""
-    return f"{rule['to']} is {'' if active else 'no longer '}told of {what}, {rule['severity']} or worse{after}"
+    return (
+        f"{changed}{rule['to']} is {'' if active else 'no longer '}told of {what}, {rule['severity']} or worse{after}"
+    )
 
 
 def _planned(body: Body) -> str:
@@ -150,7 +154,7 @@ _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "delivered/1": lambda fact, _: f"Delivered to {fact.body['sink']}",
     "failed/1": lambda fact, _: f"Not done: {fact.body['reason']}",
     "outcome/1": _outcome,
-    "alerting/1": lambda fact, _: _alerting(fact.body["rule"], bool(fact.body["active"])),
+    "alerting/1": _alerting,
     "plan_proposed/1": lambda fact, _: f"{fact.by} proposes to change the care plan: {_planned(fact.body)}",
     "plan_decided/1": lambda fact, _: f"{fact.by} {fact.body['verdict']} change {fact.body['change']} of the care plan",
     "reviewed/1": lambda fact, _: (

@@ -151,6 +151,10 @@ class Twin:
         rule = alerting.Rule(to, severity, tuple(names), duration(after), hours, quiet, repeated, purpose)
         return alerting.alert_to(self, rule)
 
+    def change_alerting(self, rule_id: str, rule: alerting.Rule) -> alerting.Rule:
+        """Let *rule* be in force in the place of one of `alert_to`; both stay on record."""
+        return alerting.change(self, rule_id, rule)
+
     def stop_alerting(self, rule_id: str) -> None:
         """Take a rule of `alert_to` out of force."""
         alerting.stop(self, rule_id)

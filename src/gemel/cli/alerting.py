@@ -1,16 +1,17 @@
-"""Who is told of a twin's alerts: alerts, notices, acknowledge, alerting, alert-to, stop-alerting."""
+"""Who is told of a twin's alerts: alerts, notices, acknowledge, alerting, alert-to, change-alerting, stop-alerting."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gemel.cli.console import PURPOSE, STORE, Actor, Id, Json, Purpose, Store, opened, say, seen
 
 if TYPE_CHECKING:
+    from gemel.bank import Twin
     from gemel.bank.alerting import Notice, Rule
     from gemel.facts import Fact
 
@@ -28,6 +29,14 @@ Quiet = Annotated[str | None, typer.Option("--quiet", help="Then only what is ur
 Seq = Annotated[int, typer.Argument(metavar="ALERT", min=1, help="The number that `gemel alerts` says.")]
 ReadFor = Annotated[str, typer.Option("--for", help="For which purpose they read.")]
 RuleId = Annotated[str, typer.Argument(metavar="RULE", help="The id that `gemel alerting` says.")]
+NEVER = "never"
+NewTo = Annotated[str | None, typer.Option("--to", help="Who is told instead.")]
+NewLeast = Annotated[Severity | None, typer.Option("--severity", help="How severe an alert must be at least.")]
+NewNames = Annotated[list[str] | None, typer.Option("--name", help="An alert's name; * stands for anything.")]
+NewAfter = Annotated[str | None, typer.Option("--after", help="After how long, as '20 min'.")]
+NewAgain = Annotated[str | None, typer.Option("--again", help="How often, as '10 min', or never again.")]
+NewHours = Annotated[str | None, typer.Option("--hours", help="Only then, or never mind the hour.")]
+NewQuiet = Annotated[str | None, typer.Option("--quiet", help="Then only what is urgent, or never quiet.")]
 Note = Annotated[str, typer.Option("--note", help="What is being done.")]
 
 
@@ -116,6 +125,35 @@ def alert_to(
     say(as_json, {"twin": twin, "rule": asdict(rule)}, _rule(rule))
 
 
+def change_alerting(
+    twin: Id, rule: RuleId, *, to: NewTo = None, severity: NewLeast = None, name: NewNames = None, after: NewAfter = None,
+    again: NewAgain = None, hours: NewHours = None, quiet: NewQuiet = None,
+    store: Store = STORE, actor: Actor, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Change a rule; what is not said stays as it was, and 'never' takes --again, --hours or --quiet away."""
+    from gemel.units import duration
+
+    ends = {"again": again if again in (None, NEVER) else duration(again), "hours": hours, "quiet": quiet}
+    said: dict[str, Any] = {
+        "to": to, "severity": severity and severity.value, "names": name and tuple(name), "after": after and duration(after),
+        **ends,
+    }  # fmt: skip
+    new: dict[str, Any] = {key: None if value == NEVER else value for key, value in said.items() if value is not None}
+    with opened(store) as bank:
+        view = bank.as_writer(twin, actor, PURPOSE)
+        made = view.change_alerting(rule, replace(_found(view, rule), **new, id=""))
+    say(as_json, {"twin": twin, "rule": asdict(made), "replaces": rule}, _rule(made))
+
+
+def _found(view: Twin, id: str) -> Rule:
+    from gemel.errors import unknown
+
+    rules = {one.id: one for one in view.alert_rules()}
+    if id not in rules:
+        raise unknown("rule", id, rules)
+    return rules[id]
+
+
 def stop_alerting(twin: Id, rule: RuleId, *, store: Store = STORE, actor: Actor, as_json: Json = False) -> None:
     """Take a rule out of force."""
     with opened(store) as bank:
@@ -125,5 +163,5 @@ def stop_alerting(twin: Id, rule: RuleId, *, store: Store = STORE, actor: Actor,
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (alerts, notices, acknowledge, alerting, alert_to, stop_alerting):
+    for command in (alerts, notices, acknowledge, alerting, alert_to, change_alerting, stop_alerting):
         app.command()(command)

@@ -7,7 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import Field, TypeAdapter
 
-from gemel.bank.alerting import Notice, Rule, acknowledge, alert_to, stop
+from gemel.bank import Twin
+from gemel.bank.alerting import Notice, Rule, acknowledge, alert_to, change, stop
+from gemel.facts import MINUTE
 from gemel.server import schema as s
 from gemel.server.desk import At, By, Seen
 from gemel.server.looking import Seq
@@ -50,9 +52,11 @@ class RuleBody(s.Model):
 
 
 class RuleView(RuleBody):
-    """A rule in force, by its id."""
+    """A rule in force, by its id; who said so last, and when."""
 
     id: str
+    said_by: str
+    said_at: s.Instant
 
 
 class Acknowledge(s.Model):
@@ -69,24 +73,29 @@ def notices(desk: At, asker: By) -> list[NoticeView]:
     return [_notice(one) for one in found[:NOTICES]]
 
 
+Id = Annotated[str, Path(max_length=40)]
+
+
 @routes.get("/api/twins/{twin}/alerting")
 def rules(seen: Seen) -> list[RuleView]:
     """Who is told of this twin's alerts, and when."""
-    return [_rule(rule) for rule in seen.alert_rules()]
+    return [_view(seen, rule) for rule in seen.alert_rules()]
 
 
 @routes.post("/api/twins/{twin}/alerting", status_code=201)
 def add(seen: Seen, body: RuleBody) -> RuleView:
     """Let somebody be told; who holds the keys may say so, of whoever may read alerts."""
-    again = None if body.again_min is None else body.again_min * 60_000
-    rule = Rule(
-        body.to, body.severity, tuple(body.names), body.after_min * 60_000, body.hours, body.quiet, again, body.purpose
-    )
-    return _rule(alert_to(seen, rule))
+    return _view(seen, alert_to(seen, _rule(body)))
+
+
+@routes.put("/api/twins/{twin}/alerting/{rule}")
+def edit(seen: Seen, rule: Id, body: RuleBody) -> RuleView:
+    """Change a rule; it has a new id then, and the old one stays on record."""
+    return _view(seen, change(seen, rule, _rule(body)))
 
 
 @routes.delete("/api/twins/{twin}/alerting/{rule}", status_code=204)
-def remove(seen: Seen, rule: Annotated[str, Path(max_length=40)]) -> None:
+def remove(seen: Seen, rule: Id) -> None:
     """Take a rule out of force."""
     stop(seen, rule)
 
@@ -99,12 +108,20 @@ def take_care(seen: Seen, seq: Seq, body: Acknowledge, desk: At) -> s.AlertView:
     return next(alert for alert in alert_views(seen) if alert.seq == seq)
 
 
-def _rule(rule: Rule) -> RuleView:
+def _rule(body: RuleBody) -> Rule:
+    again = None if body.again_min is None else body.again_min * MINUTE
+    return Rule(
+        body.to, body.severity, tuple(body.names), body.after_min * MINUTE, body.hours, body.quiet, again, body.purpose
+    )
+
+
+def _view(seen: Twin, rule: Rule) -> RuleView:
+    said = seen.bank.told(seen.id).said[rule.id]
     return RuleView(
         id=rule.id, to=rule.to, severity=_SEVERITY.validate_python(rule.severity), names=list(rule.names),
-        after_min=rule.after // 60_000,
-        hours=rule.hours, quiet=rule.quiet, again_min=None if rule.again is None else rule.again // 60_000,
-        purpose=rule.purpose,
+        after_min=rule.after // MINUTE, hours=rule.hours, quiet=rule.quiet,
+        again_min=None if rule.again is None else rule.again // MINUTE, purpose=rule.purpose,
+        said_by=said.by, said_at=said.true_at,
     )  # fmt: skip
 
 
