@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 TALKED = "talked/1"
 """That somebody talked: {intent, tools, handed_over, by}, and, where a holder asked for it, what was said and answered."""
 
+COMPANION = "companion/1"
+"""What a holder said of the companion; the last one holds, and what it leaves out stays as it was."""
+
 LONGEST = 500
 """Characters of one sentence."""
 

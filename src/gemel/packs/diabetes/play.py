@@ -3,24 +3,29 @@
 Everything is counted from facts that are there anyway, so nothing can be lost, and a parent's change of the rules counts for
 the past too.
 What earns points is data (`DEEDS`, `BADGES`); parents turn deeds up, down or off, or all of it, by a fact `play/1`.
+Days are those of the calendar where the child is: by the time zone that a holder set for the companion (`companion/1`). A deed
+stays on the day on which it was done when the zone is changed later; what was done before any was set counts by the first.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from importlib.resources import files
 from typing import Annotated, Any
 
 import msgspec
 
 from gemel.bank import Twin
+from gemel.bank.companion import COMPANION
 from gemel.bank.consenting import holder_only
-from gemel.bank.tools import Nothing, Tool
+from gemel.bank.tools import Tool, local
 from gemel.errors import BadInput, unknown
-from gemel.facts import DAY, HOUR, Draft, Fact, Time
+from gemel.facts import HOUR, Draft, Fact, Time
+from gemel.streams.clock import zone
 
 PLAY, LEARNED = "play/1", "learned/1"
 
@@ -106,14 +111,31 @@ def deed_of(fact: Fact, child: str) -> str | None:
     return "learn" if fact.kind == LEARNED else None
 
 
-def score(facts: Sequence[Fact], child: str, now: Time, offset: Time = 0) -> Score:
-    """Return how *child* stands at *now*, days beginning at local midnight (*offset* ms from UTC)."""
+def days_of(facts: Iterable[Fact], otherwise: tzinfo = UTC) -> Callable[[Time], int]:
+    """Return what tells the day of a moment, as a number, by the zones that were set; *otherwise* where none ever was."""
+    said = [
+        (fact.known_at, zone(str(fact.body["timezone"])))
+        for fact in facts
+        if fact.kind == COMPANION and "timezone" in fact.body
+    ]
+    first = said[0][1] if said else otherwise
+
+    def day(at: Time) -> int:
+        place = next((found for since, found in reversed(said) if since <= at), first)
+        return local(at, place).toordinal()
+
+    return day
+
+
+def score(facts: Sequence[Fact], child: str, now: Time, otherwise: tzinfo = UTC) -> Score:
+    """Return how *child* stands at *now*; days are as `days_of` says."""
     set_by = rules(facts)
     if not set_by.on:
         return Score(False)
-    done = Counter(_done(facts, child, now, offset))
+    day = days_of(facts, otherwise)
+    done = Counter((day(at), deed) for at, deed in _done(facts, child, now))
     counted = {(day, deed): min(count, DEEDS[deed].daily) for (day, deed), count in done.items() if set_by.points[deed]}
-    today = (now + offset) // DAY
+    today = day(now)
     totals: Counter[str] = Counter()
     for (_, deed), count in counted.items():
         totals[deed] += count
@@ -125,8 +147,8 @@ def score(facts: Sequence[Fact], child: str, now: Time, offset: Time = 0) -> Sco
     return Score(True, sum(points.values()), now_points, _running(days, today), badges, dict(totals))
 
 
-def _done(facts: Iterable[Fact], child: str, now: Time, offset: Time) -> Iterable[tuple[int, str]]:
-    """Yield (day, deed): looks once an hour, each lesson once, all else as often as it was done."""
+def _done(facts: Iterable[Fact], child: str, now: Time) -> Iterable[tuple[Time, str]]:
+    """Yield (time, deed): looks once an hour, each lesson once, all else as often as it was done."""
     seen: set[tuple[str, object]] = set()
     for fact in facts:
         deed = deed_of(fact, child)
@@ -135,7 +157,7 @@ def _done(facts: Iterable[Fact], child: str, now: Time, offset: Time) -> Iterabl
         once = {"check": fact.known_at // HOUR, "learn": fact.body.get("lesson")}.get(deed)
         if once is None or (deed, once) not in seen:
             seen.add((deed, once))
-            yield (fact.known_at + offset) // DAY, deed
+            yield fact.known_at, deed
 
 
 def _running(days: set[int], today: int) -> int:
@@ -173,6 +195,12 @@ LESSONS = tuple(
 )
 
 
+class Looked(msgspec.Struct, forbid_unknown_fields=True):
+    """In which time zone days begin, where no holder has set one."""
+
+    timezone: Annotated[str, msgspec.Meta(max_length=60)] = "UTC"
+
+
 class Learnt(msgspec.Struct, forbid_unknown_fields=True):
     """An answer to the question of a lesson; without one, the lesson."""
 
@@ -187,11 +215,11 @@ class Tuned(msgspec.Struct, forbid_unknown_fields=True):
     points: dict[str, int] = {}
 
 
-def play(twin: Twin, child: str, offset: Time = 0) -> Score:
+def play(twin: Twin, child: str, otherwise: tzinfo = UTC) -> Score:
     """Return how *child* stands; who reads all of the twin may see it, and the child."""
     twin.bank.gate.require(twin.actor, "read", twin.id, "*", twin.purpose)
-    kinds = [PLAY, LEARNED, "acted/1", "accessed/1"]
-    return score(list(twin.bank.thread.read(twin.id, kinds=kinds)), child, twin.bank.now(), offset)
+    kinds = [PLAY, LEARNED, COMPANION, "acted/1", "accessed/1"]
+    return score(list(twin.bank.thread.read(twin.id, kinds=kinds)), child, twin.bank.now(), otherwise)
 
 
 def tune(twin: Twin, on: bool = True, points: Mapping[str, int] | None = None) -> Rules:
@@ -214,8 +242,8 @@ def body(found: Score) -> dict[str, Any]:
             "deeds": {name: {"times": count, "label": DEEDS[name].label} for name, count in found.deeds.items()}}  # fmt: skip
 
 
-def _play(twin: Twin, _: Nothing) -> dict[str, Any]:
-    told = body(play(twin, twin.id))
+def _play(twin: Twin, asked: Looked) -> dict[str, Any]:
+    told = body(play(twin, twin.id, zone(asked.timezone)))
     return {**told, "worth": dict(rules(twin.bank.thread.read(twin.id, kinds=[PLAY])).points)}
 
 
@@ -256,7 +284,7 @@ def _tune(twin: Twin, asked: Tuned) -> dict[str, Any]:
 
 
 TOOLS = (
-    Tool("play", "Points, badges and days in a row, for logging, checking and learning.", Nothing, _play),
+    Tool("play", "Points, badges and days in a row, for logging, checking and learning.", Looked, _play),
     Tool("learn", "Short lessons with a question each; the right answer earns points.", Learnt, _learn, changes=True),
     Tool(
         "tune_play",

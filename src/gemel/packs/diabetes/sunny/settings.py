@@ -8,25 +8,27 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from gemel.bank import Twin
+from gemel.bank.companion import COMPANION
 from gemel.bank.consenting import holder_only
 from gemel.bank.tools import Answer, Nothing
 from gemel.errors import BadInput
 from gemel.facts import Draft
 from gemel.streams.clock import zone
 
-COMPANION = "companion/1"
-"""What a holder said of the companion; the last one holds, and what it leaves out stays as it was."""
-
 
 @dataclass(frozen=True)
 class Manner:
-    """How Sunny is with one person; `large_model` is a holder's leave to send what is said, and what tools answer, away."""
+    """How Sunny is with one person; `large_model` is a holder's leave to send what is said, and what tools answer, away.
+
+    `placed` says that a holder has set the time zone.
+    """
 
     unit: str = "mg/dL"
     timezone: str = "UTC"
     emergency: str = "112"
     keep_words: bool = False
     large_model: bool = False
+    placed: bool = False
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,7 +46,7 @@ def manner(twin: Twin) -> Manner:
     held: dict[str, Any] = {}
     for fact in twin.bank.thread.read(twin.id, kinds=[COMPANION]):
         held |= fact.body
-    return Manner(**held)
+    return Manner(**held, placed="timezone" in held)
 
 
 def read(twin: Twin, _: Nothing) -> Answer:
@@ -52,7 +54,7 @@ def read(twin: Twin, _: Nothing) -> Answer:
     found = manner(twin)
     return {
         "unit": found.unit, "timezone": found.timezone, "emergency": found.emergency, "keep_words": found.keep_words,
-        "large_model": found.large_model,
+        "large_model": found.large_model, "timezone_set": found.placed,
     }  # fmt: skip
 
 
