@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gemel.bank import catalogue
 from gemel.bank.tools import Answer, named, offered
+from gemel.consent import ALL
 from gemel.errors import BadInput, NotFound
-from gemel.facts import Draft, Time
+from gemel.facts import Draft, Fact, Time
 
 if TYPE_CHECKING:
     from gemel.bank.twin import Twin
@@ -29,6 +31,9 @@ LONGEST = 500
 
 Ask = Callable[[str, Mapping[str, Any]], Answer]
 """Asks one of the twin's tools by name, as whoever talks; raises `Refused` where consent does."""
+
+RECALLED = 50
+"""How many exchanges are read back at most."""
 
 State = Mapping[str, Any]
 """What a companion remembers between two sentences, as JSON types; `{}` at first."""
@@ -75,6 +80,19 @@ class Reply:
             "tools": [{"tool": c.tool, "given": dict(c.given), "refused": c.refused} for c in self.calls],
             "numbers": [{"shown": u.shown, "call": u.call, "path": u.path} for u in self.numbers],
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One sentence and its answer, as they stand on record; `tools` are those that were asked."""
+
+    at: Time
+    said: str
+    answered: str
+    intent: str
+    tools: tuple[str, ...]
+    handed_over: str
+    by: str
 
 
 class Companion(Protocol):
@@ -149,3 +167,25 @@ def talk(twin: Twin, state: State, sentence: str, by: Companion | None = None) -
         body |= {"said": sentence, "answered": reply.text}
     twin.bank.append([Draft(twin.id, TALKED, body, twin.bank.now(), twin.actor)])
     return after, reply
+
+
+def recalled(twin: Twin, by: Companion | None = None) -> list[Exchange] | None:
+    """Return what the twin's actor said of late and was answered, oldest first; None where no holder wants words kept.
+
+    Nobody is shown the words of another here.
+    """
+    friend = by or companion(twin.type.name)
+    if not friend.keeps_words(twin):
+        return None
+    twin.bank.gate.require(twin.actor, "read", twin.id, ALL, twin.purpose)
+    talked = twin.bank.thread.read(twin.id, kinds=[TALKED], reverse=True)
+    own = (fact for fact in talked if fact.by == twin.actor and "said" in fact.body)
+    return [_exchange(fact) for fact in islice(own, RECALLED)][::-1]
+
+
+def _exchange(fact: Fact) -> Exchange:
+    body = fact.body
+    return Exchange(
+        fact.true_at, str(body["said"]), str(body["answered"]), str(body["intent"]), tuple(map(str, body["tools"])),
+        str(body["handed_over"]), str(body["by"]),
+    )  # fmt: skip

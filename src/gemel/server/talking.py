@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import Field
 
-from gemel.bank.companion import LONGEST, companion, talk
+from gemel.bank.companion import LONGEST, companion, recalled, talk
 from gemel.server import schema as s
 from gemel.server.desk import At, By, Seen
 
@@ -48,6 +49,35 @@ class Said(s.Model):
     note: str
     tools: list[AskedTool]
     numbers: list[Source]
+
+
+class Exchange(s.Model):
+    """A sentence that a holder wanted kept, and its answer."""
+
+    at: s.Instant
+    said: str
+    answered: str
+    intent: str
+    tools: list[str]
+    handed_over: str
+    by: str
+
+
+class Talked(s.Model):
+    """What the asker said of late: nothing where it is not `kept`."""
+
+    name: str
+    kept: bool
+    exchanges: list[Exchange]
+
+
+@routes.get("/api/twins/{twin}/talk")
+def talked(seen: Seen) -> Talked:
+    """What the asker said to the companion and was answered, where a holder wants words to be kept."""
+    friend = companion(seen.type.name)
+    found = recalled(seen, friend)
+    told = [Exchange.model_validate({**asdict(one), "tools": list(one.tools)}) for one in found or ()]
+    return Talked(name=friend.name, kept=found is not None, exchanges=told)
 
 
 @routes.post("/api/twins/{twin}/talk")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,9 @@ from gemel.bank.tools import Answer, Nothing
 from gemel.errors import BadInput
 from gemel.facts import Draft
 from gemel.streams.clock import zone
+
+MODEL_URL = "GEMEL_SUNNY_URL"
+"""What names the large model of this machine, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def read(twin: Twin, _: Nothing) -> Answer:
     found = manner(twin)
     return {
         "unit": found.unit, "timezone": found.timezone, "emergency": found.emergency, "keep_words": found.keep_words,
-        "large_model": found.large_model, "timezone_set": found.placed,
+        "large_model": found.large_model, "large_model_named": MODEL_URL in os.environ, "timezone_set": found.placed,
     }  # fmt: skip
 
 
