@@ -442,6 +442,25 @@ def gemel(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **more}, check=False)
 
 
+def test_what_is_installed_is_known_without_what_reads_workbooks_asks_sites_or_fits() -> None:
+    """Every command that opens a store waits for the libraries of all packs: only for those that it may need."""
+    heavy = {
+        "openpyxl",
+        "httpx",
+        "rich",
+        "scipy.special",
+        "scipy.linalg",
+        "scipy.stats",
+        "plotly",
+        "numba",
+        "sklearn",
+        "blackjax",
+    }
+    code = f"import sys; from gemel.bank.catalogue import installed; installed(); print(sorted({heavy!r} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "[]\n"
+
+
 def test_help_loads_no_numerics_and_names_every_command() -> None:
     """What makes a start slow stays out until a command needs it."""
     heavy = {"jax", "pint", "scipy", "numpy", "plotly", "fastapi"}

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import logsumexp, ndtri
 
 from gemel.assimilate.ensemble import Filter
 from gemel.assimilate.follow import Cycle, between, step
@@ -118,6 +117,8 @@ class _Line:
 
     def told(self, mean: np.ndarray, sd: np.ndarray) -> dict[str, np.ndarray]:
         """Return what is known of each constant."""
+        from scipy.special import ndtri  # half a second to load, and only fits need it
+
         found: dict[str, np.ndarray] = {}
         reach = float(ndtri(0.95))
         for i, name in enumerate(self.names):
@@ -229,9 +230,10 @@ def _fewer(belief: Belief, members: int) -> Belief:
 
 def _standard(count: int, width: int, seed: Seed, turn: int) -> np.ndarray:
     """Return scrambled Sobol points (count, width) as standard normal draws."""
-    rng = np.random.default_rng([seed, turn, width])
-    from scipy.stats import qmc  # half a second to load, and only fits need it
+    from scipy.special import ndtri
+    from scipy.stats import qmc
 
+    rng = np.random.default_rng([seed, turn, width])
     found: np.ndarray = ndtri(qmc.Sobol(width, rng=rng).random(count))
     return found
 
@@ -240,6 +242,8 @@ def _weights(
     draws: np.ndarray, likely: np.ndarray, proposals: Sequence[Gaussian], least: float
 ) -> tuple[np.ndarray, float]:
     """Return normalised weights (n,) and the highest temper at which enough draws count."""
+    from scipy.special import logsumexp
+
     mixture = logsumexp([proposal.log_density(draws) for proposal in proposals], axis=0)
     prior = -0.5 * (draws**2).sum(axis=1)
 

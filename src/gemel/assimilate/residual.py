@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from gemel.intervention import LEVELS
 
@@ -99,6 +98,8 @@ def learn(lessons: Sequence[Lessons], settings: Learning, cold: Residual | None 
 
 
 def _ridge(basis: np.ndarray, target: np.ndarray, weight: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    from scipy.linalg import cho_factor, cho_solve  # slow to load, and only learning needs it
+
     there = np.isfinite(target)
     X, y, w = basis[there], target[there], weight[there]
     gram = (X * w[:, None]).T @ X + np.diag(penalty)

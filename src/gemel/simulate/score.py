@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr
 
 from gemel.intervention import LEVELS
 
@@ -28,6 +27,8 @@ def _weights() -> np.ndarray:
 
 def gaussian_crps(mean: np.ndarray, sd: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return the continuous ranked probability score of normal forecasts (Gneiting & Raftery 2007, equation 21)."""
+    from scipy.special import ndtr  # half a second to load, and only scores of normal forecasts need it
+
     z = (truth - mean) / sd
     found: np.ndarray = sd * (z * (2 * ndtr(z) - 1) + 2 * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi))
     return found

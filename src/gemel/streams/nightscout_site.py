@@ -7,9 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from typing import Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Protocol
 
 from gemel.errors import BadInput, GemelError, Unavailable
 from gemel.facts import DAY, HOUR, Time
@@ -20,6 +18,9 @@ from gemel.streams.nightscout_docs import Document, newest, time_of
 from gemel.streams.nightscout_json import items_of, usable
 from gemel.streams.nightscout_web import Pull, Site
 from gemel.streams.report import Report
+
+if TYPE_CHECKING:
+    import httpx
 
 Problem = Callable[[GemelError], None]
 LONGEST_S = 600.0

@@ -10,15 +10,16 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlsplit
-
-import httpx
 
 from gemel.errors import BadInput, Unavailable
 from gemel.facts import DAY, SECOND, Time, iso, time_of
 from gemel.streams.contract import Place
 from gemel.streams.nightscout_docs import Document, document_of
+
+if TYPE_CHECKING:
+    import httpx  # loaded when a site is asked: who reads files need not wait for it
 
 Collection = Literal["entries", "treatments", "profile"]
 COLLECTIONS: tuple[Collection, ...] = ("entries", "treatments", "profile")
@@ -57,6 +58,8 @@ class Site:
 
     def client(self) -> httpx.Client:
         """Return a client; httpx would log the addresses of requests, and one of them bears the token."""
+        import httpx
+
         logging.getLogger("httpx").setLevel(logging.WARNING)
         return httpx.Client(base_url=self.url.rstrip("/"), timeout=PATIENCE_S, transport=self.transport)
 
@@ -132,6 +135,8 @@ class Pull:
             ) from None
 
     def _get(self, client: httpx.Client, path: str, params: Mapping[str, str | int]) -> httpx.Response:
+        import httpx
+
         try:
             return client.get(path, params=dict(params), headers=self._headers)
         except httpx.HTTPError as error:

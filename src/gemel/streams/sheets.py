@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import openpyxl
-
 from gemel.errors import BadInput
 from gemel.streams.reading import bytes_of
 
 
 def sheet_of(path: Path) -> list[Sequence[Any]]:
     """Return the rows of the first sheet; row 1 of the sheet, its header, comes first."""
+    import openpyxl  # half a second to load, and only who reads a workbook needs it
+
     raw = _whole(path)
     try:
         book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)

@@ -12,16 +12,17 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import httpx
 
 from gemel.bank.tools import GENERAL, Tool
 from gemel.errors import BadInput, GemelError, Unavailable
 from gemel.packs.diabetes.play import TOOLS as PLAY
 from gemel.packs.diabetes.sunny.tools import TOOLS
 from gemel.packs.diabetes.sunny.turn import Turn
+
+if TYPE_CHECKING:
+    import httpx  # loaded when a model is asked: most have none
 
 ROUNDS = 4
 """How often it may ask tools before it must answer."""
@@ -52,6 +53,8 @@ class LargeModel:
 
     def answer(self, turn: Turn) -> str:
         """Return what the model says to a turn's sentence; raise `Unavailable` where it cannot be asked or says nothing."""
+        import httpx
+
         tools = {tool.name: tool for tool in offered()}
         said: list[dict[str, Any]] = [
             {"role": "system", "content": SYSTEM.format(unit=turn.unit)},
@@ -73,6 +76,8 @@ class LargeModel:
     def _asked(
         self, client: httpx.Client, said: Sequence[Mapping[str, Any]], tools: Sequence[Tool]
     ) -> Mapping[str, Any]:
+        import httpx
+
         functions = [
             {"type": "function", "function": {"name": t.name, "description": t.says, "parameters": t.schema()}}
             for t in tools
