@@ -113,7 +113,10 @@ class Trial(Protocol):
 
 @dataclass(frozen=True)
 class Situation:
-    """What an agent or a guard may look at: the last hours, the state believed now, the forecast as usual."""
+    """What an agent or a guard may look at: the last hours, the state believed now, the forecast as usual.
+
+    `planned` is what was approved and is still to come.
+    """
 
     twin: str
     now: Time
@@ -124,6 +127,7 @@ class Situation:
     attributes: Mapping[str, float] = field(default_factory=dict)
     alerts: tuple[str, ...] = ()
     trial: Trial | None = None
+    planned: Plan = ()
 
     def latest(self, signal: str) -> Reading | None:
         """Return the last reading of *signal*, if there is one."""

@@ -84,7 +84,8 @@ class TwinType:
 
     `band` is the range in which a signal is well; `exposures` names the levers that give one and the same thing;
     `explains` the variables from which errors of the forecast may be learned; `supposes` the input of the dynamics
-    through which a supposed change of each lever acts, where that is not the lever's own; `settings` is what its shared
+    through which a supposed change of each lever acts, where that is not the lever's own; `conditions` the levers that hold
+    and are told of the asset rather than done to it: one stays as it was told, and is no habit; `settings` is what its shared
     care plan may set, one number or one for each hour of the day; `retention` says of a signal
     how long it is kept as it came and as statistics (`{"raw": "90d", "5min": "1y", "1d": None}`), unless a holder does.
     A type that was made from data has a `spec`: JSON from which its pack makes it again, under `"maker"` the maker's name.
@@ -105,6 +106,7 @@ class TwinType:
     scenarios: Mapping[str, Form] = field(default_factory=dict)
     explains: tuple[str, ...] = ()
     supposes: Mapping[str, str] = field(default_factory=dict)
+    conditions: tuple[str, ...] = ()
     exposures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     band: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     members: int = 128
@@ -134,6 +136,7 @@ class TwinType:
             "name": self.name, "asset": self.asset.value, "scope": self.scope.value, "level": level,
             "dynamics": dynamics, "members": self.members, "metrics": sorted(self.metrics), "guards": sorted(self.guards),
             "band": {name: list(span) for name, span in self.band.items()}, **ports,
+            **({"conditions": sorted(self.conditions)} if self.conditions else {}),
         }  # fmt: skip
 
     def port(self, name: str) -> Signal:

@@ -315,6 +315,7 @@ class Bank:
                 replica.attributes,
                 alerts,
                 trial,
+                proposals.to_come(self.proposals(id), now),
             )
 
     # proposals

@@ -87,8 +87,9 @@ class Past:
 
     @cached_property
     def _doses(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return per lever the times and amounts given; a rate as amounts at the end of every step."""
-        return {name: self._given(name) for name in sorted(self._replica.type.levers)}
+        """Return per lever the times and amounts given; a rate as amounts at the end of every step. Conditions are no doses."""
+        levers = set(self._replica.type.levers) - set(self._replica.type.conditions)
+        return {name: self._given(name) for name in sorted(levers)}
 
     def _given(self, lever: str) -> tuple[np.ndarray, np.ndarray]:
         doses = [dose for dose in self._replica.plan() if dose.lever == lever]

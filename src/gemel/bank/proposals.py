@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from gemel.dynamics import Dose
 from gemel.facts import Fact, Time
 from gemel.intervention import Intervention
 
@@ -43,6 +44,13 @@ def fold(facts: Iterable[Fact], now: Time) -> list[Proposal]:
             if seq in found:
                 found[seq] = _moved(found[seq], fact)
     return [_aged(proposal, now) for proposal in found.values()]
+
+
+def to_come(found: Iterable[Proposal], now: Time) -> tuple[Dose, ...]:
+    """Return the doses after *now* of what was approved, in order of time."""
+    agreed = [one for one in found if one.status in ("approved", "sent", "delivered")]
+    doses = [dose for one in agreed for dose in one.intervention.doses if dose.at > now]
+    return tuple(sorted(doses, key=lambda dose: dose.at))
 
 
 def _proposal(fact: Fact) -> Proposal:

@@ -365,12 +365,12 @@ class Replica:
     def expected(self, since: Time, now: Time, length: Time) -> Plan:
         """Return what was done from *since* to *now*, and rates going back, within an hour or so, to their usual level.
 
-        A rate that differs from a person's median is mostly a temporary one; the time constant is 60 min. Where events fix
-        the state, levers stay as they are: what is usual is in the dynamics.
+        A rate that differs from a person's median is mostly a temporary one; the time constant is 60 min. A condition stays
+        as it was told. Where events fix the state, levers stay as they are: what is usual is in the dynamics.
         """
         if exact(self.type.dynamics):
             return self.plan(since, now + 1)
-        levers = [name for name, lever in self.type.levers.items() if lever.holds]
+        levers = [name for name, lever in self.type.levers.items() if lever.holds and name not in self.type.conditions]
         back = [dose for name in levers for dose in self._back(name, now, length)]
         return [*self.plan(since, now + 1), *back]
 
@@ -400,7 +400,7 @@ class Replica:
         if exact(self.type.dynamics):
             return []
         day = 24 * HOUR
-        past = self.plan(since=now - day, until=now)
+        past = [dose for dose in self.plan(since=now - day, until=now) if dose.lever not in self.type.conditions]
         days = range(1, int(length // day) + 2)
         again = [Dose(d.lever, d.amount, d.at + k * day) for k in days for d in past]
         return sorted((d for d in again if now <= d.at < now + length), key=lambda d: d.at)

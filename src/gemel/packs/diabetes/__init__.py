@@ -16,12 +16,15 @@ from gemel.packs.diabetes.scenarios import basal as basal
 from gemel.packs.diabetes.scenarios import bolus as bolus
 from gemel.packs.diabetes.scenarios import bolus_lead as bolus_lead
 from gemel.packs.diabetes.scenarios import bolus_scale as bolus_scale
+from gemel.packs.diabetes.scenarios import illness as illness
 from gemel.packs.diabetes.scenarios import meal as meal
 from gemel.packs.diabetes.scenarios import sport as sport
+from gemel.packs.diabetes.scenarios import stress as stress
 from gemel.packs.diabetes.streams import detect as detect
 from gemel.packs.diabetes.sunny import TOOLS as SUNNY_TOOLS
 from gemel.packs.diabetes.sunny import sunny as sunny
 from gemel.packs.diabetes.team import ROLES as TEAM
+from gemel.packs.diabetes.telling import TOOLS as TELLING_TOOLS
 
 TYPES = (Person,)
 
@@ -35,7 +38,7 @@ def identify(*args: Any, **kwargs: Any) -> Any:
 
 PERSONAL = {Person.name: identify}
 ROLES = {Person.name: TEAM}
-TOOLS = {Person.name: (*PLAY_TOOLS, *REPLAY_TOOLS, *CONTROL_TOOLS, *SUNNY_TOOLS)}
+TOOLS = {Person.name: (*PLAY_TOOLS, *REPLAY_TOOLS, *CONTROL_TOOLS, *SUNNY_TOOLS, *TELLING_TOOLS)}
 COMPANIONS = {Person.name: sunny()}
 PAPERS = {Person.name: PERSON_PAPERS}
 AGENTS = {Person.name: PERSON_AGENTS}

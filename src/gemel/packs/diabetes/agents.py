@@ -5,6 +5,7 @@ from __future__ import annotations
 from gemel.facts import MINUTE
 from gemel.intervention import Situation
 from gemel.loop import Agent
+from gemel.packs.diabetes.control.before_sport import SPORT_MODE
 from gemel.packs.diabetes.control.first import advise
 from gemel.packs.diabetes.control.live import propose
 from gemel.twintype import Autonomy
@@ -14,7 +15,7 @@ CLOSED_LOOP = Agent("closed-loop", propose, Autonomy.ACT)
 
 BASAL_ADVISER = Agent("basal-adviser", advise, Autonomy.APPROVE)
 
-AGENTS = (BASAL_ADVISER,)
+AGENTS = (BASAL_ADVISER, SPORT_MODE)
 
 
 def going_low(situation: Situation) -> tuple[str, str] | None:

@@ -16,11 +16,14 @@ from gemel.facts import HOUR, Time
 from gemel.loop import Demo
 from gemel.loop.clock import local_offset, zone_here
 from gemel.loop.hindsight import look_back
+from gemel.packs.diabetes.agents import BASAL_ADVISER
 from gemel.packs.diabetes.asset import LILY, Record, VirtualPerson
 from gemel.packs.diabetes.bedside import Bedside
+from gemel.packs.diabetes.control.before_sport import SPORT_MODE
 from gemel.packs.diabetes.person import Person
 from gemel.packs.diabetes.pump_sink import Pump
 from gemel.packs.diabetes.team import ROLES
+from gemel.packs.diabetes.watch import live_exercise, recognised
 from gemel.streams import Item, Place, mqtt
 
 PAST: Time = 36 * HOUR
@@ -28,6 +31,9 @@ SCORED: Time = 24 * HOUR
 """How much of Lily's past is loaded at the start, and for how much of it forecasts are worked out afterwards."""
 
 SEED = 7
+REST = 68.0
+"""Lily's heart rate at rest, bpm, as her watch gives it."""
+
 DOCTOR, CARE = "dr-lee", "care"
 MOTHER, HERS = "sarah", "self-management"
 TEAM = {"dina": "dietitian", "eddie": "educator", "nora": "nurse"}
@@ -63,18 +69,19 @@ class LivingRoom:
         twin = bank.find(self.twin, by=MOTHER, purpose=HERS) if self.twin in bank else self._made(bank)
         last, now = bank.replica(self.twin).last, self.clock()
         told = [record for record, _ in self.bedside.advance(now) if last is None or record[3] > last]
-        twin.record([_item(record) for record in told])
+        twin.record(list(recognised([_item(record) for record in told], REST)))
         look_back(bank, self.twin, now - SCORED, now)
 
     def connect(self, bank: Bank, broker_url: str) -> None:
         """Let the twin hear the devices, and reach the pump."""
         twin = bank.find(self.twin, by=MOTHER, purpose=HERS)
-        twin.listen(mqtt(broker_url, f"{self.twin}/#", client_id=f"gemel-{self.twin}"))
+        twin.listen(live_exercise(mqtt(broker_url, f"{self.twin}/#", client_id=f"gemel-{self.twin}"), REST))
         twin.act_through(Pump(broker_url, f"{self.twin}/pump"))
 
     def _made(self, bank: Bank) -> Twin:
         twin = bank.create(Person, self.twin, by=MOTHER)
-        twin.grant(to="agent:basal-adviser", purpose=CARE, read="*", propose="basal")
+        for agent in (BASAL_ADVISER, SPORT_MODE):
+            twin.grant(to=agent.actor, purpose=agent.purpose, read="*", propose="basal")
         _gather(twin)
         return twin
 

@@ -10,6 +10,9 @@ from gemel.dynamics import Dose
 from gemel.facts import HOUR, MINUTE
 from gemel.intervention import Intervention, Situation
 
+TOLD = ("illness", "stress")
+"""What somebody may tell or suppose, and nobody may propose."""
+
 STALE_MIN = 16
 """A CGM speaks every five minutes; three missed readings and it is stale."""
 
@@ -33,8 +36,10 @@ ON_BOARD_SHARE = 0.3
 
 
 def in_reach(intervention: Intervention, situation: Situation) -> str | None:
-    """Refuse what is not a number, negative, past, or more than six hours away."""
+    """Refuse what is not a number, negative, past, more than six hours away, or nothing that can be done."""
     for dose in intervention.doses:
+        if dose.lever in TOLD:
+            return f"{dose.lever} is told, not done"
         if not np.isfinite(dose.amount) or dose.amount < 0:
             return f"{dose.lever} of {dose.amount} is not an amount"
         if not situation.now - 5 * MINUTE <= dose.at <= situation.now + 6 * HOUR:

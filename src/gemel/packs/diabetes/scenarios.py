@@ -1,4 +1,4 @@
-"""What can be supposed: another bolus, its lead time, a basal segment, a meal, a closed loop."""
+"""What can be supposed: another bolus, its lead time, a basal segment, a meal, sport, illness, stress, a closed loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gemel.dynamics import Array, Dose, Plan
-from gemel.facts import MINUTE, Time
+from gemel.facts import HOUR, MINUTE, Time
 from gemel.intervention import Field, Form, Scenario
 from gemel.packs.diabetes.control.first import Settings, basal_rate
 from gemel.units import duration
@@ -79,11 +79,29 @@ def basal(rate: float, after: str | Time = 0, lasting: str | Time = "2 h") -> Sc
 
 def sport(after: str | Time = 0, lasting: str | Time = "45 min", effort: float = 60.0) -> Scenario:
     """Suppose exercise, *after* a while and *lasting* so long, at a heart rate of *effort* bpm above rest."""
-    start, length = duration(after), duration(lasting)
-    name = f"{length // MINUTE} min of sport" + (f" in {start // MINUTE} min" if start else " now")
+    return _spell("exercise", effort, duration(after), duration(lasting), f"{duration(lasting) // MINUTE} min of sport")
+
+
+def illness(severity: float = 50.0, after: str | Time = 0, lasting: str | Time = "24 h") -> Scenario:
+    """Suppose an illness that asks for *severity* % more insulin: 25 a cold, 50 a fever, 100 an acute infection in bed.
+
+    The scale is a judgement but for its end: acute infections about halved insulin sensitivity (10.1210/jcem-69-2-317).
+    """
+    what = f"an illness that asks for {severity:g} % more insulin"
+    return _spell("illness", severity, duration(after), duration(lasting), what)
+
+
+def stress(severity: float = 25.0, after: str | Time = 0, lasting: str | Time = "1 h") -> Scenario:
+    """Suppose mental stress that asks for *severity* % more insulin; 22 % was measured (10.1007/BF00398050)."""
+    what = f"{duration(lasting) // MINUTE} min of stress"
+    return _spell("stress", severity, duration(after), duration(lasting), what)
+
+
+def _spell(lever: str, amount: float, start: Time, length: Time, what: str) -> Scenario:
+    name = f"{what} in {start // MINUTE} min" if start else f"{what} now"
 
     def revise(plan: Plan, now: Time) -> Plan:
-        return [*plan, Dose("exercise", effort, now + start), Dose("exercise", 0.0, now + start + length)]
+        return [*plan, Dose(lever, amount, now + start), Dose(lever, 0.0, now + start + length)]
 
     return Scenario(name, revise)
 
@@ -133,6 +151,18 @@ FORMS = {
         (_minutes("after", "In", 480, 60), _minutes("lasting", "For", 180, 45),
          Field("effort", "Heart rate above rest", "bpm", 10, 130, 60, 5)),
         lambda after, lasting, effort: sport(int(after * MINUTE), int(lasting * MINUTE), effort),
+    ),
+    "illness": Form(
+        "Fall ill",
+        (Field("severity", "More insulin needed", "%", 0, 200, 50, 5), _minutes("after", "In", 480, 0),
+         Field("lasting", "For", "h", 1, 96, 24)),
+        lambda severity, after, lasting: illness(severity, int(after * MINUTE), int(lasting * HOUR)),
+    ),
+    "stress": Form(
+        "Have stress",
+        (Field("severity", "More insulin needed", "%", 0, 100, 25, 5), _minutes("after", "In", 480, 0),
+         _minutes("lasting", "For", 480, 60)),
+        lambda severity, after, lasting: stress(severity, int(after * MINUTE), int(lasting * MINUTE)),
     ),
     "closed_loop": Form("Closed loop", (), ArtificialPancreas),
 }  # fmt: skip
