@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import random
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +23,15 @@ from gemel.bank import Bank
 from gemel.bank.tokens import Tokens
 from gemel.facts import DAY, MINUTE, Time
 from gemel.packs.diabetes import Person
+from gemel.server.run import serve
 from gemel.thread import open_thread
 
 KILLS = int(os.environ.get("GEMEL_KILLS", "50"))
-SERVE = """
-import sys
-from gemel.bank.catalogue import installed
-from gemel.server.run import serve
-installed()
-sys.stdin.readline()
-serve(sys.argv[1], port=int(sys.argv[2]), actor="sarah", purpose="care")
-"""
 SECRET = "gemel_known-to-this-test-alone-0123456789"
 SHOWN = {"Authorization": f"Bearer {SECRET}"}
-STANDBY = 2
-"""Processes that have loaded their libraries and wait for the one before to be killed; they have not seen the store."""
+FORGE = multiprocessing.get_context("forkserver")
+FORGE.set_forkserver_preload(["gemel.server.run", "gemel.packs.diabetes", "gemel.packs.service"])
+"""Lives are forked from a process that has loaded its libraries; it has seen no store and run no numerics."""
 
 SOON_S, LATEST_S = 0.4, 4.0
 """Most kills come while readings do, every fifth while the loop may still be at work on them."""
@@ -77,38 +71,26 @@ class Server:
     store: Path
     port: int
     acknowledged: list[dict[str, Any]] = field(default_factory=list)
-    process: subprocess.Popen[bytes] | None = None
-    standby: deque[subprocess.Popen[bytes]] = field(default_factory=deque)
+    process: ForkServerProcess | None = None
+    heard: Connection | None = None
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", SERVE, str(self.store), str(self.port)]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def start(self, more: int = 0) -> float:
-        """Start it on the store, and return the seconds until it answers; let *more* stand by."""
-        while len(self.standby) < 1 + more:
-            self.standby.append(self._spawn())
-        self.process = self.standby.popleft()
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
+    def start(self) -> float:
+        """Start it on the store, and return the seconds until it answers."""
         began = time.monotonic()
-        self.process.stdin.write(b"go\n")
-        self.process.stdin.flush()
-        assert b"Gemel serves" in self.process.stdout.readline()
+        heard, said = FORGE.Pipe(duplex=False)
+        how = {"port": self.port, "actor": "sarah", "purpose": "care", "tell": said.send}
+        self.process = FORGE.Process(target=serve, args=(str(self.store),), kwargs=how)
+        self.process.start()
+        said.close()
+        self.heard = heard
+        assert "Gemel serves" in heard.recv()
         return time.monotonic() - began
 
     def kill(self) -> None:
         """Kill it without warning."""
-        for process in [self.process] if self.process else []:
-            process.kill()
-            process.communicate()
-
-    def end(self) -> None:
-        """Kill it and all that stand by."""
-        self.kill()
-        while self.standby:
-            self.process = self.standby.popleft()
-            self.kill()
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
 
     def feed(self, waiting: list[dict[str, Any]], rng: random.Random) -> None:
         """Post readings, in small batches, until none wait or the server is gone; one not answered is posted again."""
@@ -147,7 +129,7 @@ def server(tmp_path: Path, port: int) -> Iterator[Server]:
     make(tmp_path / "store")
     made = Server(tmp_path / "store", port)
     yield made
-    made.end()
+    made.kill()
 
 
 def test_killed_fifty_times_it_loses_nothing(server: Server, tmp_path: Path) -> None:
@@ -156,7 +138,7 @@ def test_killed_fifty_times_it_loses_nothing(server: Server, tmp_path: Path) -> 
     waiting = readings(KILLS * 6)
     starts = []
     for left in range(KILLS, 0, -1):
-        starts.append(server.start(STANDBY))
+        starts.append(server.start())
         part = waiting[: len(waiting) // left]
         del waiting[: len(part)]
         killer = threading.Timer(rng.uniform(0.0, LATEST_S if left % 5 == 0 else SOON_S), server.kill)
@@ -178,10 +160,9 @@ def test_killed_fifty_times_it_loses_nothing(server: Server, tmp_path: Path) -> 
 
     make(tmp_path / "quiet")
     quiet = Server(tmp_path / "quiet", server.port)
-    server.end()
     quiet.start()
     quiet.feed(readings(KILLS * 6), random.Random(1))
     again = quiet.get("/api/twins/lily/belief")
-    quiet.end()
+    quiet.kill()
     assert again == found
     print(f"starts: median {sorted(starts)[len(starts) // 2]:.1f} s, longest {max(starts):.1f} s")  # noqa: T201 - for -s
