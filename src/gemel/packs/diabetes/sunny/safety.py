@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from gemel.packs.diabetes.sunny.caution import parts
 from gemel.packs.diabetes.sunny.normal import normal
+
+SUPPOSED = re.compile(r"(so |and )?(what if|suppose|imagine|what (would|will) happen)\b(?!.*[.!?;] )")
+"""One supposition is judged whole: "and take 2 units" is no wish in it."""
 
 HANDED = ("help",)
 """Kinds that are no danger, and are handed over because somebody asks for it."""
@@ -43,9 +47,10 @@ def _compiled(patterns: Sequence[str]) -> tuple[re.Pattern[str], ...]:
 
 
 def unsafe(text: str, names: Sequence[str] = ()) -> str | None:
-    """Return the kind of the first rule that *text* meets, or None."""
-    said = normal(text, names)
-    return next((rule.kind for rule in rules() if rule.meets(said)), None)
+    """Return the kind of the gravest rule that *text*, or one of its parts, meets, or None."""
+    whole = normal(text, names)
+    said = (whole, *(part for part in parts(whole) if not SUPPOSED.match(whole)))
+    return next((rule.kind for rule in rules() if any(rule.meets(one) for one in said)), None)
 
 
 def urgent(kind: str) -> bool:

@@ -20,7 +20,7 @@ from gemel.packs.diabetes.sunny.normal import normal
 from gemel.packs.diabetes.sunny.numbers import sources
 from gemel.packs.diabetes.sunny.settings import manner
 from gemel.packs.diabetes.sunny.turn import Asking, Turn, together
-from gemel.packs.diabetes.sunny.understand import UNSAFE, WARY, Understanding, Understood, understanding
+from gemel.packs.diabetes.sunny.understand import UNSAFE, Understanding, Understood, understanding
 from gemel.packs.diabetes.sunny.words import Words
 
 LOW = 70.0
@@ -103,8 +103,8 @@ class Sunny:
         meant = self._understands().understand(turn.sentence, (turn.who.of,))
         if kind is None and turn.slots.glucose is not None and turn.slots.glucose < LOW:
             kind = "low"
-        if kind is None and not _short(turn) and meant.unsafe_chance >= WARY:
-            kind = meant.danger
+        if kind is None and not _short(turn) and not _says_an_answer(turn):
+            kind = meant.unsafe
         return kind, meant
 
     def _settled(self, turn: Turn) -> str | Understood:
@@ -157,6 +157,12 @@ def _short(turn: Turn) -> bool:
     """Return whether a sentence is a yes, a no or a letter, which means nothing without a question."""
     said = normal(turn.sentence).strip(" .!")
     return len(said) < 2 or said in (*turn.words.listed("yes_no.yes"), *turn.words.listed("yes_no.no"))
+
+
+def _says_an_answer(turn: Turn) -> bool:
+    """Return whether a sentence is one of the answers that a lesson offered, as it was written."""
+    said, pending = normal(turn.sentence).strip(" .!"), _pending(turn)
+    return pending is not None and said in [normal(str(one)).strip(" .!") for one in pending.get("answers", ())]
 
 
 def _answer_to_question(turn: Turn) -> str | None:
@@ -218,18 +224,19 @@ def _comforted(turn: Turn) -> str:
 
 
 def _ask_back(turn: Turn, meant: Understood) -> str:
-    turn.intent = "unclear"
-    likely = [name for name in (meant.intent, meant.other) if not name.startswith(UNSAFE)]
-    if len(likely) < 2:
-        return turn.say("say.lost")
-    turn.wait("meant", sentence=turn.sentence, first=likely[0], second=likely[1])
-    return turn.say("say.unclear", first=turn.say(f"label.{likely[0]}"), second=turn.say(f"label.{likely[1]}"))
+    """Ask which of two things was meant, once: what is still not clear then is for a person."""
+    if turn.state.get("asked_back"):
+        turn.intent = UNSAFE + "unsure"
+        return _careful(turn, "unsure")
+    turn.intent, turn.then["asked_back"] = "unclear", True
+    turn.wait("meant", sentence=turn.sentence, first=meant.intent, second=meant.other)
+    return turn.say("say.unclear", first=turn.say(f"label.{meant.intent}"), second=turn.say(f"label.{meant.other}"))
 
 
 def remembered(turn: Turn) -> State:
     """Return what is remembered for the next sentence: little, and for a short while."""
     kept = {name: turn.state[name] for name in KEPT if name in turn.state}
-    return {**kept, **{name: value for name, value in turn.then.items() if name in (*KEPT, "pending")}}
+    return {**kept, **{name: value for name, value in turn.then.items() if name in (*KEPT, "pending", "asked_back")}}
 
 
 def checked(turn: Turn, text: str, by: str = "templates") -> Reply:
