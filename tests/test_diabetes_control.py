@@ -33,7 +33,7 @@ from gemel.packs.diabetes.control.effects import (
     momentum,
 )
 from gemel.packs.diabetes.control.loop import Given, Settings, correction, forecast, loop, part_bolus, temp_basal
-from gemel.packs.diabetes.control.oref0 import decide, oref0
+from gemel.packs.diabetes.control.oref0 import decide, oref0, oref0_many
 from gemel.packs.diabetes.control.oref0_ahead import Preferences, Setup, known
 from gemel.packs.diabetes.control.oref0_facts import Temp, autosens, carbs, deviations, insulin, near, status
 from gemel.packs.diabetes.control.sport import MODES, Sport, mode, sporting
@@ -505,6 +505,48 @@ def test_oref0_gives_micro_boluses_after_a_meal_no_larger_than_half_an_hour_of_b
     assert 0 < order.bolus <= 0.4
     soon = [*meal, Dose("bolus", 0.2, NOW - 2 * MINUTE)]
     assert oref0(Moment(NOW, PROFILE, walk(3.0, 4.0, 190.0), soon, daily=40.0)).bolus == 0.0
+
+
+def somebody(seed: int) -> Moment:
+    """Return a day of readings with gaps, off the minute, and of doses, of somebody of her own profile."""
+    rng = np.random.default_rng(seed)
+    now, count = NOW + int(rng.integers(10**9)), int(rng.choice([1, 3, 40, 289]))
+    hourly = [tuple(rng.uniform(low, 3 * low, 24).round(2).tolist()) for low in (0.4, 30.0, 6.0)]
+    profile = Profile(*hourly, action_h=float(rng.choice([5.0, 6.0])), offset=int(rng.choice([0, 330])) * MINUTE)
+    ago = np.arange(count)[::-1] * 5 * MINUTE + rng.integers(0, MINUTE, count)
+    glucose = np.clip(140 + rng.normal(0, 5, count).cumsum(), 39, 400).round()
+    seen = [
+        Reading("glucose", float(value), now - int(t))
+        for t, value in zip(ago, glucose, strict=True)
+        if t < MINUTE or rng.random() < 0.9
+    ]
+    levers = [("basal", int(rng.choice([0, 60])), 2.0), ("bolus", 5, 5.0), ("carbs", 4, 80.0)]
+    doses = [
+        Dose(lever, round(float(rng.uniform(0, most)), 1), now - int(rng.integers(1500 * MINUTE)))
+        for lever, many, most in levers
+        for _ in range(many)
+    ]
+    return Moment(now, profile, seen, sorted(doses, key=lambda dose: dose.at), raised=float(rng.choice([1.0, 1.5])))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 2**32), min_size=2, max_size=6))
+def test_oref0_asks_the_same_for_each_of_many_as_for_each_alone(seeds: list[int]) -> None:
+    moments = [somebody(seed) for seed in seeds]
+    assert oref0_many(moments) == [oref0(moment) for moment in moments]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32))
+def test_oref0s_insulin_on_board_is_the_sum_over_its_doses_by_their_age_in_whole_minutes(seed: int) -> None:
+    moment = somebody(seed)
+    boluses = [(dose.at, float(dose.amount)) for dose in moment.doses if dose.lever == "bolus"]
+    own = insulin(boluses, [], lambda _: 0.8, moment.now, LOOP, 360.0)
+    when = np.array([float(reading.at) for reading in moment.glucose])
+    ages = [[np.floor((t - at) / MINUTE + 0.5) if t >= at else 999.0 for at, _ in boluses] for t in when]
+    units = np.array([amount for _, amount in boluses])
+    left = (LOOP.left(np.array(ages)) * (np.array(ages) < 360)) @ units
+    assert own.totals(when)[0] == pytest.approx(left, abs=0.00051)
 
 
 @pytest.mark.parametrize("name", ["oref0", "loop"])

@@ -23,8 +23,8 @@ from gemel.packs.diabetes.control.fallback import ASTRAY, ASTRAY_MGDL, safe_basa
 from gemel.packs.diabetes.control.foresee import BODY, Body, Follower, Given
 from gemel.packs.diabetes.control.limit import BOOK, BOUNDS, Book, Bounds, Facts, cut, weigh
 from gemel.packs.diabetes.control.mpc import SETTINGS, Asked, Settings, mpc_many, room
-from gemel.packs.diabetes.control.oref0 import oref0
-from gemel.packs.diabetes.control.seam import SEGMENT_MIN, Controller, Moment, Profile
+from gemel.packs.diabetes.control.oref0 import oref0_many
+from gemel.packs.diabetes.control.seam import SEGMENT_MIN, Moment, Profile
 
 SPAN = 5
 CURVE = Exponential(360.0, 75.0)
@@ -98,7 +98,7 @@ class Charts:
 
 
 class Moments:
-    """The same as one person's moment each, for controllers that judge one person at a time."""
+    """What was read and done as one moment each, for controllers that go by the whole day and for the fallbacks."""
 
     def __init__(self, ward: Ward) -> None:
         self.ward, own = ward, ward.settings
@@ -140,7 +140,7 @@ class Moments:
 def closed(ward: Ward, make: Callable[[Ward], Brain], bounds: Bounds = BOUNDS) -> Ward:
     """Step *ward* to its end under a brain behind the guard and its fallbacks; return the ward."""
     charts, moments, brain = Charts(ward), Moments(ward), make(ward)
-    if isinstance(brain, OneByOne):
+    if isinstance(brain, ByOref0):
         brain.moments = moments
     while not ward.over:
         seen = ward.readings()
@@ -223,23 +223,22 @@ class ByMPC:
         return np.asarray(np.maximum(np.nan_to_num(seen.heart_rate - self._rest - 25.0), 0.0))
 
 
-class OneByOne:
-    """A controller of one person, asked for each in turn; boluses of announced meals by the person, as a hybrid loop has it."""
+class ByOref0:
+    """The oref0-style controller; boluses of announced meals by the person, as a hybrid loop has it."""
 
     ahead: np.ndarray | None = None
     moments: Moments
 
-    def __init__(self, ward: Ward, controller: Controller = oref0) -> None:
-        self.controller = controller
+    def __init__(self, ward: Ward) -> None:
+        pass
 
     def __call__(self, ward: Ward, seen: Readings, facts: Facts) -> tuple[np.ndarray, np.ndarray]:
         """Ask for everyone."""
         basal, bolus = ward.settings.basal[:, seen.now // HOUR % 24].copy(), np.zeros(len(ward.names))
-        for i in range(len(ward.names)):
-            moment = self.moments.of(i)
-            order = self.controller(moment)
+        moments = [self.moments.of(i) for i in range(len(ward.names))]
+        for i, order in enumerate(oref0_many(moments)):
             basal[i] = basal[i] if order.basal is None else order.basal
-            bolus[i] = meal_bolus(moment, float(seen.carbs[i])) if seen.carbs[i] > 0 else order.bolus
+            bolus[i] = meal_bolus(moments[i], float(seen.carbs[i])) if seen.carbs[i] > 0 else order.bolus
         return basal, bolus
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gemel.facts import MINUTE, Time
-from gemel.packs.diabetes.control.oref0_facts import TICKS, Carbs, Deviations, Insulin, Status, Temp, near
+from gemel.facts import MINUTE
+from gemel.packs.diabetes.control.oref0_facts import TICKS, Carbs, Deviations, Insulin, Many, Status, Temp, each, near
+
+NO_TEMP = Temp(0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,13 @@ class Preferences:
 class Setup:
     """The settings now: `basal` U/h, `sens` mg/dL/U, `ratio` g/U as the profile says; `need` times the insulin of usual."""
 
-    basal: float
-    sens: float
-    ratio: float
-    target: tuple[float, float]
-    most_basal: float
-    max_iob: float
-    need: float = 1.0
+    basal: Many
+    sens: Many
+    ratio: Many
+    target: tuple[Many, Many]
+    most_basal: Many
+    max_iob: Many
+    need: Many = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,140 +65,144 @@ class Ahead:
     cob: np.ndarray
     uam: np.ndarray
     zero: np.ndarray
-    eventual: float
-    naive: float
-    lowest: float
-    guard: float
-    lowest_iob: float
+    eventual: np.ndarray
+    naive: np.ndarray
+    lowest: np.ndarray
+    guard: np.ndarray
+    lowest_iob: np.ndarray
 
 
 @dataclass(frozen=True)
 class Known:
     """All that is known at a moment."""
 
-    now: Time
+    now: Many
     status: Status
-    iob: float
+    iob: np.ndarray
     activity: np.ndarray
     zero_activity: np.ndarray
-    last_bolus: Time
+    last_bolus: Many
     carbs: Carbs
     moved: Deviations
-    running: Temp | None
+    running: Temp
 
 
 def known(
-    now: Time,
+    now: Many,
     where: Status,
     own: Insulin,
     zeroed: Insulin,
     eaten: Carbs,
     moved: Deviations,
-    running: Temp | None = None,
+    running: Temp = NO_TEMP,
 ) -> Known:
     """Return what is known, with activity (U/min) over four hours as things are, and with no more basal."""
-    when = now + np.arange(TICKS) * 5.0 * MINUTE
-    iob, activity, _ = own.totals(when)
-    last = int(own.at[own.units >= 0.1].max(initial=0))
-    return Known(now, where, float(iob[0]), activity, zeroed.totals(when)[1], last, eaten, moved, running)
+    when = each(now) + np.arange(TICKS) * 5.0 * MINUTE
+    iob, activity = own.acting(when)
+    last = own.last(np.size(now)).reshape(np.shape(now))
+    return Known(now, where, iob[..., 0], activity, zeroed.acting(when)[1], last, eaten, moved, running)
 
 
 def look_ahead(facts: Known, own: Setup, prefs: Preferences) -> Ahead:
     """Return the forecasts and the lowest glucose that dosing and guarding look at."""
     where, eaten = facts.status, facts.carbs
-    sens = float(near(own.sens / own.need, 1))
-    impact = near(-facts.activity * sens * 5, 2)
-    least, averages = min(where.delta, where.short), min(where.short, where.long)
-    off = float(near(6 * (least - impact[0])))
-    off = off if off >= 0 else float(near(6 * (averages - impact[0])))
-    off = off if off >= 0 else float(near(6 * (where.long - impact[0])))
-    naive = float(near(where.glucose - facts.iob * (sens if facts.iob > 0 else min(sens, own.sens))))
+    sens = near(own.sens / own.need, 1)
+    impact = near(-facts.activity * each(sens) * 5, 2)
+    now = impact[..., 0]
+    least, averages = np.minimum(where.delta, where.short), np.minimum(where.short, where.long)
+    off = near(6 * (least - now))
+    off = np.where(off >= 0, off, near(6 * (averages - now)))
+    off = np.where(off >= 0, off, near(6 * (where.long - now)))
+    naive = near(where.glucose - facts.iob * np.where(facts.iob > 0, sens, np.minimum(sens, own.sens)))
     gram = sens / own.ratio
-    unannounced = float(near(least - impact[0], 1))
-    carb_impact = min(unannounced, float(near(30 * gram * 5 / 60, 1)))
+    unannounced = near(least - now, 1)
+    carb_impact = np.minimum(unannounced, near(30 * gram * 5 / 60, 1))
     time = _absorption_h(facts, own)
-    rest = min(90.0, max(0.0, eaten.on_board - max(0.0, carb_impact / 5 * 60 * time / 2) / gram))
-    peak = rest * gram * 5 / 60 / (time / 2)
-    lasting = 0.0 if carb_impact == 0 else min(time * 6, max(0.0, eaten.on_board * gram / carb_impact))
+    seen = np.maximum(0.0, carb_impact / 5 * 60 * time / 2) / gram
+    peak = np.clip(eaten.on_board - seen, 0.0, 90.0) * gram * 5 / 60 / (time / 2)
+    lasting = np.minimum(time * 6, np.maximum(0.0, eaten.on_board * gram / carb_impact))
+    lasting = np.where(carb_impact == 0, 0.0, lasting)
     i = np.arange(1.0, TICKS + 1)
-    fading = carb_impact * (1 - np.minimum(1, i / 12))
-    by_carbs = np.maximum(0, max(0.0, carb_impact) * (1 - i / max(lasting * 2, 1)))
-    later = np.maximum(0, np.minimum(i, time * 12 - i) / (time * 6) * peak)
-    slope = min(float(near(facts.moved.from_most, 2)), -float(near(facts.moved.from_least, 2)) / 3)
-    risen = np.minimum(np.maximum(0, unannounced + i * slope), np.maximum(0, unannounced * (1 - i / 36)))
+    fading = each(carb_impact) * (1 - np.minimum(1, i / 12))
+    by_carbs = np.maximum(0, each(np.maximum(0.0, carb_impact)) * (1 - i / each(np.maximum(lasting * 2, 1))))
+    later = np.maximum(0, np.minimum(i, each(time * 12) - i) / each(time * 6) * each(peak))
+    slope = np.minimum(near(facts.moved.from_most, 2), -near(facts.moved.from_least, 2) / 3)
+    starts = each(unannounced)
+    risen = np.minimum(np.maximum(0, starts + i * each(slope)), np.maximum(0, starts * (1 - i / 36)))
 
     def path(moves: np.ndarray) -> np.ndarray:
-        return where.glucose + np.concatenate([[0.0], np.cumsum(moves)])
+        begin = np.zeros((*moves.shape[:-1], 1))
+        return np.asarray(each(where.glucose) + np.concatenate([begin, np.cumsum(moves, axis=-1)], axis=-1))
 
     iob = path(impact + fading)
-    zero = path(near(-facts.zero_activity * sens * 5, 2) + (fading if prefs.early else 0.0))
+    zero = path(near(-facts.zero_activity * each(sens) * 5, 2) + (fading if prefs.early else 0.0))
     cob = path(impact + np.minimum(0, fading) + by_carbs + later)
     uam = path(impact + np.minimum(0, fading) + risen)
     eventual = naive + off
-    if carb_impact > 0 or peak > 0:
-        eventual = max(eventual, _last(cob) if eaten.on_board > 0 else 0.0, _last(uam) if prefs.uam else 0.0)
-    lowest, guard, first = _lowest((iob, cob, uam, zero), facts, own, prefs, bool(lasting or peak > 0))
+    ends = np.maximum(np.where(eaten.on_board > 0, _end(cob), 0.0), _end(uam) if prefs.uam else 0.0)
+    eventual = np.where((carb_impact > 0) | (peak > 0), np.maximum(eventual, ends), eventual)
+    lowest, guard, first = _lowest((iob, cob, uam, zero), facts, own, prefs, (lasting != 0) | (peak > 0))
     return Ahead(iob, cob, uam, zero, eventual, naive, lowest, guard, first)
 
 
-def _last(path: np.ndarray) -> float:
-    return float(near(np.clip(path[TICKS - 1], 39, 401)))
+def _end(path: np.ndarray) -> np.ndarray:
+    return near(np.clip(path[..., TICKS - 1], 39, 401))
 
 
-def _absorption_h(facts: Known, own: Setup) -> float:
+def _least(path: np.ndarray) -> np.ndarray:
+    return near(path.min(axis=-1))
+
+
+def _absorption_h(facts: Known, own: Setup) -> np.ndarray:
     """Return how long, in h, carbs not yet seen absorbed are thought to take: 3 h, more for many and for older ones."""
     time = 3 / own.need
-    if not facts.carbs.grams:
-        return time
-    age = float(near((facts.now - facts.carbs.last) / MINUTE))
-    return float(near(max(time, facts.carbs.on_board / 20) + 1.5 * age / 60, 1))
+    age = near((facts.now - facts.carbs.last) / MINUTE)
+    longer = near(np.maximum(time, facts.carbs.on_board / 20) + 1.5 * age / 60, 1)
+    return np.where(facts.carbs.grams > 0, longer, time)
 
 
 def _lowest(
-    paths: tuple[np.ndarray, ...], facts: Known, own: Setup, prefs: Preferences, eating: bool
-) -> tuple[float, float, float]:
+    paths: tuple[np.ndarray, ...], facts: Known, own: Setup, prefs: Preferences, eating: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the lowest forecast to dose by, the lowest to guard by, and the lowest by insulin alone."""
     iob, cob, uam, zero = paths
-    late_iob = max(39.0, float(near(iob[prefs.wait :].min())))
-    late_cob = max(39.0, float(near(cob[prefs.wait :].min()))) if eating else 999.0
-    late_uam = max(39.0, float(near(uam[12:].min()))) if prefs.uam else 999.0
-    floor = float(near(zero[1:].min()))
-    left = facts.carbs.on_board / facts.carbs.grams if facts.carbs.grams else 0.0
-    if late_uam < 999 and late_cob < 999:
-        average = (1 - left) * uam[-1] + left * cob[-1]
-    elif min(late_uam, late_cob) < 999:
-        average = (iob[-1] + (cob if late_cob < 999 else uam)[-1]) / 2
+    late_iob = np.maximum(39.0, _least(iob[..., prefs.wait :]))
+    late_cob = np.where(eating, np.maximum(39.0, _least(cob[..., prefs.wait :])), 999.0)
+    late_uam = np.maximum(39.0, _least(uam[..., 12:])) if prefs.uam else np.full(late_iob.shape, 999.0)
+    floor, fed = _least(zero[..., 1:]), facts.carbs.grams > 0
+    left = np.where(fed, facts.carbs.on_board / facts.carbs.grams, 0.0)
+    by_uam, by_cob = late_uam < 999, late_cob < 999
+    one = (iob[..., -1] + np.where(by_cob, cob[..., -1], uam[..., -1])) / 2
+    average = np.where(by_uam | by_cob, one, iob[..., -1])
+    average = np.where(by_uam & by_cob, (1 - left) * uam[..., -1] + left * cob[..., -1], average)
+    average = np.maximum(near(average), floor)
+    guards = [_least(path[..., 1:]) for path in (iob, cob, uam)]
+    if prefs.uam:
+        guard = np.where(eating, left * guards[1] + (1 - left) * guards[2], guards[2])
     else:
-        average = iob[-1]
-    average = max(float(near(average)), floor)
-    guards = [float(near(path[1:].min())) for path in (iob, cob, uam)]
-    guard = (
-        left * guards[1] + (1 - left) * guards[2] if eating and prefs.uam else guards[2 if prefs.uam else int(eating)]
-    )
+        guard = np.where(eating, guards[1], guards[0])
     blended = _blend(late_uam, floor, own)
-    if facts.carbs.grams and late_cob < 999:
-        both = [left * late_cob + (1 - left) * blended] if prefs.uam else []
-        lowest = float(near(max(late_iob, late_cob, *both)))
-    elif facts.carbs.grams:
-        lowest = blended if prefs.uam else float(near(guard))
+    if prefs.uam:
+        most = np.maximum(np.maximum(late_iob, late_cob), left * late_cob + (1 - left) * blended)
+        lowest = np.where(fed, np.where(by_cob, near(most), blended), np.maximum(late_iob, blended))
     else:
-        lowest = max(late_iob, blended) if prefs.uam else late_iob
-    lowest = min(lowest, average)
-    most_cob = float(cob[1:].max()) if eating else 0.0
-    return (min(lowest, most_cob) if most_cob > facts.status.glucose else lowest), float(near(guard)), late_iob
+        most = np.maximum(late_iob, late_cob)
+        lowest = np.where(fed, np.where(by_cob, near(most), near(guard)), late_iob)
+    lowest = np.minimum(lowest, average)
+    most_cob = np.where(eating, cob[..., 1:].max(axis=-1), 0.0)
+    lowest = np.where(most_cob > facts.status.glucose, np.minimum(lowest, most_cob), lowest)
+    return lowest, near(guard), late_iob
 
 
-def _blend(late_uam: float, floor: float, own: Setup) -> float:
+def _blend(late_uam: np.ndarray, floor: np.ndarray, own: Setup) -> np.ndarray:
     """Return the unannounced meal's lowest, drawn towards the lowest without basal where that is low."""
     middle, low = sum(own.target) / 2, threshold(own)
-    if floor < low or floor > max(late_uam, middle):
-        return float(near((late_uam + floor) / 2))
-    if floor < middle:
-        part = (floor - low) / (middle - low)
-        return float(near((late_uam + late_uam * part + floor * (1 - part)) / 2))
-    return float(near(late_uam))
+    part = (floor - low) / (middle - low)
+    drawn = np.where(floor < middle, (late_uam + late_uam * part + floor * (1 - part)) / 2, late_uam)
+    far = (floor < low) | (floor > np.maximum(late_uam, middle))
+    return near(np.where(far, (late_uam + floor) / 2, drawn))
 
 
-def threshold(own: Setup) -> float:
+def threshold(own: Setup) -> np.ndarray:
     """Return the glucose below which basal stops: 70 mg/dL for a target of 100."""
-    return own.target[0] - 0.5 * (own.target[0] - 40)
+    return np.asarray(own.target[0] - 0.5 * (own.target[0] - 40))
