@@ -163,6 +163,12 @@ _TELL: Mapping[str, Callable[[Fact, TwinType], str]] = {
     "notified/1": lambda fact, _: (
         f"{fact.body['to']} was told: {fact.body['text']}{' (over)' if fact.body['over'] else ''}"
     ),
+    "reach_asked/1": lambda fact, _: f"{fact.by} asks to be told of alerts by {fact.body['kind']}",
+    "reach_confirmed/1": lambda fact, _: f"{fact.by} said the code that came: that way holds",
+    "reach_ended/1": lambda fact, _: "Nobody is reached in that way any more",
+    "pushed/1": lambda fact, _: (
+        f"{fact.body['to']} was {'' if fact.body['outcome'] == 'delivered' else 'not '}reached by {fact.body['kind']}"
+    ),
     "acknowledged/1": lambda fact, _: (
         f"{fact.by} takes care of it{': ' if fact.body['note'] else ''}{fact.body['note']}"
     ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gemel.bank import reaching
 from gemel.consent import Grant
 from gemel.errors import BadInput, unknown
 from gemel.facts import Time
@@ -56,9 +57,10 @@ def join(
 
 
 def leave(twin: Twin, who: str) -> int:
-    """Take *who* out of the team: every grant, key and rule; return how many grants were taken back."""
+    """Take *who* out of the team: every grant, key, rule and way of being reached; return how many grants were taken back."""
     for rule in [rule for rule in twin.alert_rules() if rule.to == who]:
         twin.stop_alerting(rule.id)
+    reaching.end_all(twin, who)
     held = [grant for grant in twin.bank.grants(twin.id) if grant.to == who and grant.revoked is None]
     for grant in held:
         twin.revoke(grant.id)

@@ -9,12 +9,15 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from gemel.bank import Bank, withdrawal
+from gemel.bank.alerting import NOTIFIED
+from gemel.bank.reaching import CONFIRMED
 from gemel.errors import BadInput, GemelError, Refused, Unavailable
 from gemel.facts import HOUSE, Fact
 from gemel.loop import alarms
 from gemel.loop.agents import Agent
 from gemel.loop.attend import FOLDED, Attendant
 from gemel.loop.outbox import Outbox
+from gemel.loop.pushing import Pusher, carriers
 from gemel.loop.study import Study
 from gemel.streams import Item, Live, Watched, checked
 
@@ -34,15 +37,19 @@ class Loop:
     Without *agents*, those that the packs offer for a twin's type.
     """
 
-    def __init__(self, bank: Bank, agents: Sequence[Agent] | None = None, outbox: Outbox | None = None) -> None:
+    def __init__(
+        self, bank: Bank, agents: Sequence[Agent] | None = None, outbox: Outbox | None = None, pusher: Pusher | None = None
+    ) -> None:  # fmt: skip
         self.bank, self.outbox = bank, outbox or Outbox(bank)
+        self.pusher = pusher or Pusher(bank, carriers())
         self.listeners: list[Callable[[str], None]] = []
         self._attendant = Attendant(bank, agents, self.outbox)
         self._study = Study(bank)
         self._faults: dict[tuple[str, str], str] = {}
         self._fresh: dict[str, list[Fact]] = {}
         self._attended: set[str] = set()
-        self._wake, self._decided = asyncio.Event(), asyncio.Event()
+        self._wake, self._decided, self._notified = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._reached: set[str] | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._listening: list[tuple[Stream, asyncio.Task[None]]] = []
         bank.forgetting.append(self.forget)
@@ -72,7 +79,9 @@ class Loop:
 
     def _turns(self) -> list[tuple[Callable[[], Coroutine[Any, Any, None]], asyncio.Event]]:
         """Return what is done again and again, each with what wakes it: sending does not wait for thinking."""
-        return [(self.turn, self._wake), (self.send, self._decided), (self.study, asyncio.Event())]
+        return [
+            (self.turn, self._wake), (self.send, self._decided), (self.push, self._notified), (self.study, asyncio.Event())
+        ]  # fmt: skip
 
     async def _repeat(self, turn: Callable[[], Coroutine[Any, Any, None]], wake: asyncio.Event, every_s: float) -> None:
         while True:
@@ -96,15 +105,21 @@ class Loop:
                 self._wake.set()
             if fact.kind == "decided/1":
                 self._decided.set()
+            if fact.kind == NOTIFIED:
+                self._notified.set()
+            if fact.kind == CONFIRMED and self._reached is not None:
+                self._reached.add(fact.twin)
 
     def forget(self, twin: str) -> None:
         """Stop what goes on for an erased twin, its streams first, and forget what is held of it."""
         for task in [task for stream, task in self._listening if stream[0] == twin]:
             task.get_loop().call_soon_threadsafe(task.cancel)
-        for part in (self._attendant, self._study, self.outbox):
+        for part in (self._attendant, self._study, self.outbox, self.pusher):
             part.forget(twin)
         self._fresh.pop(twin, None)
         self._attended.discard(twin)
+        if self._reached is not None:
+            self._reached.discard(twin)
         self._faults = {place: text for place, text in self._faults.items() if place[0] != twin}
         self._tell(twin)
 
@@ -173,6 +188,23 @@ class Loop:
                 self._mended(twin, "send")
             except Exception as error:
                 self._broke(twin, "send", error)
+
+    async def push(self) -> None:
+        """Send notices to whoever asked to be reached away from the page."""
+        if self._reached is None:
+            try:
+                self._reached = await asyncio.to_thread(self._all_reached)
+            except Unavailable:
+                return  # the store is away; the next turn asks again
+        for twin in sorted(self._reached):
+            try:
+                await self.pusher.flush(twin)
+                self._mended(twin, "push")
+            except Exception as error:
+                self._broke(twin, "push", error)
+
+    def _all_reached(self) -> set[str]:
+        return {told.twin for told in self.bank.thread.skim((CONFIRMED,))}
 
     def attends(self, twin: str) -> bool:
         """Return whether the loop keeps the twin in step."""
