@@ -20,6 +20,8 @@ from gemel.errors import BadInput
 from gemel.facts import DAY, HOUR, MINUTE, Time
 from gemel.intervention import Intervention, Situation
 from gemel.loop.agents import Weighed
+from gemel.loop.attend import Attendant
+from gemel.loop.outbox import Outbox
 from gemel.packs import diabetes
 from gemel.packs.diabetes.asset import LILY, virtual_days
 from gemel.packs.diabetes.control.before_sport import NOTICE, SPORT_MODE, planned_sport, propose
@@ -175,16 +177,20 @@ def test_without_planned_sport_nothing_is_proposed() -> None:
     assert list(propose(replace(SITUATION, planned=(Dose("basal", 0.1, NOW + HOUR),)))) == []
 
 
-def test_approved_sport_leads_to_a_proposal_that_says_what_it_is_good_for(lily: Twin) -> None:
-    """From the scenario, by a decision, to the agent: with the twin's own chance of a low, and once."""
-    sport = diabetes.sport("100 min", "45 min", 60.0)
-    asked = lily.propose(lily.fork("football").suppose(sport), "football at four")
+def test_approved_sport_leads_to_one_proposal_that_says_what_it_is_good_for(lily: Twin) -> None:
+    """From the scenario, by a decision, through the loop as it runs live; turned down, it is not made again."""
+    asked = lily.propose(lily.fork("football").suppose(diabetes.sport("100 min", "45 min", 60.0)), "football at four")
     assert not lily.situation().planned, "what nobody decided is not planned"
     lily.decide(asked.seq, approve=True)
-    (advice,) = SPORT_MODE.advise(lily.situation())
-    assert isinstance(advice, Weighed) and advice.intervention is not None
-    assert "45 min of moderate sport is planned in 100 min" in advice.why and "% with usual basal" in advice.why
     lily.grant(to=SPORT_MODE.actor, purpose="care", read="*", propose="basal")
-    seen = lily.bank.find(lily.id, by=SPORT_MODE.actor, purpose="care")
-    assert seen.propose(advice.intervention, advice.why, lasts=advice.lasts).status == "open"
+    attendant = Attendant(lily.bank, [SPORT_MODE], Outbox(lily.bank))
+    told = lily.bank.thread.read(lily.id, kinds=["observed/1"], reverse=True, limit=10)
+    reading = [next(fact for fact in told if fact.body["name"] == "glucose")]
+    attendant.attend(lily.id, reading)
+    (made,) = (own for own in lily.proposals() if own.by == SPORT_MODE.actor)
+    assert made.status == "open" and made.expires_at == NOW + 100 * MINUTE
+    assert "45 min of moderate sport is planned in 100 min" in made.why and "% with usual basal" in made.why
+    lily.decide(made.seq, approve=False)
+    attendant.attend(lily.id, reading)
+    assert [own.seq for own in lily.proposals() if own.by == SPORT_MODE.actor] == [made.seq]
     assert SPORT_MODE in diabetes.AGENTS[Person.name]

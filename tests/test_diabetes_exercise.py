@@ -136,6 +136,14 @@ def test_a_fast_heart_without_steps_is_no_exercise_unless_it_is_very_fast() -> N
     assert exercise_of((None, 0), (None, 500), (None, 20)) == [(0.0, 0), (40.0, 5), (0.0, 10)]
 
 
+def test_a_watch_taken_off_in_the_middle_of_a_bout_does_not_go_on_for_ever() -> None:
+    """The next reading of another device, ten minutes later, ends it."""
+    beats = [Item("heart_rate", 130.0, "bpm", 0, None, Place("watch"))]
+    glucose = [Item("glucose", 120.0, "mg/dL", i * 5 * MINUTE, None, Place("cgm")) for i in range(6)]
+    told = recognised([*beats, *glucose], 65.0)
+    assert [(item.value, item.at // MINUTE) for item in told if item.name == "exercise"] == [(65.0, 0), (0.0, 15)]
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.floats(15, 95), st.integers(1, 12), st.booleans())
 def test_recognised_exercise_does_what_told_exercise_does(above: float, steps: int, walks: bool) -> None:

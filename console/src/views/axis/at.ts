@@ -1,5 +1,5 @@
 /** What the axis says of one time: for the pointer, the keyboard's live region and the table. */
-import type { PastForecast, Point, View } from '../../api/types'
+import type { LeverView, PastForecast, Point, View } from '../../api/types'
 import { fixed, short } from '../../parts/number'
 import { span } from '../../parts/time'
 import { primary } from '../now/outlook'
@@ -19,6 +19,20 @@ export function close(times: number[], at: number, tolerance: number): number {
     if (off <= tolerance && (best < 0 || off < Math.abs(times[best]! - at))) best = i
   })
   return best
+}
+
+export interface Laid {
+  lever: string
+  shown: LeverView
+  nth: number
+}
+
+/** Return the levers that have a lane: those that ever did something as far as is known, or are proposed to, by their place. */
+export function laid(view: View): Laid[] {
+  const proposed = new Set(view.proposals.filter((p) => p.status === 'open').map((p) => p.action?.lever))
+  return Object.entries(view.levers)
+    .map(([lever, shown], nth) => ({ lever, shown, nth }))
+    .filter(({ lever }) => proposed.has(lever) || ((view.actions[lever] ?? []) as Point[]).some(([, amount]) => amount > 0))
 }
 
 /** Return everything known or said about *at*; past forecasts only those given. */
@@ -49,12 +63,12 @@ export function rowsAt(view: View, at: number, now: number, past: PastForecast[]
     const k = close(fork.at, at, near)
     if (k >= 0) rows.push({ label: fork.name, value: text(fork.median[k]!), colour: forkStyle(n).colour })
   })
-  Object.entries(view.levers).forEach(([lever, { label, unit, holds }], n) => {
+  laid(view).forEach(({ lever, shown: { label, unit, holds }, nth }) => {
     const doses = (view.actions[lever] ?? []) as Point[]
     const hit = holds
       ? at <= now ? doses.findLast(([t]) => t <= at) : undefined
       : doses.find(([t]) => Math.abs(t - at) <= near)
-    if (hit) rows.push({ label, value: `${short(hit[1])} ${unit}`, colour: laneColour(n) })
+    if (hit) rows.push({ label, value: `${short(hit[1])} ${unit}`, colour: laneColour(nth) })
   })
   return rows
 }

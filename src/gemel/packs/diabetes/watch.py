@@ -53,8 +53,14 @@ class _Effort:
         return [item, replace(item, name="exercise", value=round(min(now, 160.0), 1), unit="bpm", source_id=source_id)]
 
     def _heard(self, item: Item) -> bool:
-        """Take in a reading; return whether it is time to judge: not by one that comes late, nor before its steps are told."""
-        if item.name not in ("heart_rate", "steps") or item.at < max((at for at, _ in self._known()), default=item.at):
+        """Take in a reading; return whether it is time to judge: not by one that comes late, nor before its steps are told.
+
+        What other devices say is time to judge where the watch fell silent in the middle of exercise.
+        """
+        last = max((at for at, _ in self._known()), default=item.at)
+        if item.name not in ("heart_rate", "steps"):
+            return bool(self.told) and item.at - last > FRESH
+        if item.at < last:
             return False
         if item.name == "heart_rate":
             self.beats = (item.at, item.value - self.rest)
