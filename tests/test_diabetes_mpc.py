@@ -21,8 +21,10 @@ from gemel.packs.diabetes.agents import CLOSED_LOOP
 from gemel.packs.diabetes.asset import LILY, Mishaps, Ward, virtual_days
 from gemel.packs.diabetes.control import Foreseen, Moment, Profile
 from gemel.packs.diabetes.control.advice import CARBS, advise, metrics, what_if
+from gemel.packs.diabetes.control.caution import LEARNING, caution_of, learned
 from gemel.packs.diabetes.control.closed import ByMPC, closed
 from gemel.packs.diabetes.control.fallback import Guards, judge
+from gemel.packs.diabetes.control.following import followed
 from gemel.packs.diabetes.control.foresee import Follower, Given, of_trial
 from gemel.packs.diabetes.control.limit import facts_of
 from gemel.packs.diabetes.control.mpc import SETTINGS, Asked, mpc, mpc_many, risk, room, slope
@@ -94,6 +96,42 @@ def test_a_lower_forecast_never_gets_more_insulin(
     assert units(mpc_many(asked(below, meal=meal))) <= units(mpc_many(asked(ahead, meal=meal))) + 1e-12
 
 
+@settings(max_examples=60, deadline=None)
+@given(cases, st.floats(-10, 40), st.booleans())
+def test_caution_is_a_forecast_that_says_as_much_less(
+    case: tuple[int, float, float, float], caution: float, meal: bool
+) -> None:
+    ahead = ensemble(*case)
+    below = asked(replace(ahead, glucose=ahead.glucose - caution), meal=meal)
+    careful = mpc_many(replace(asked(ahead, meal=meal), caution=np.array([caution])))
+    assert units(careful) == units(mpc_many(below))
+    one, other = mpc(replace(moment(ahead), caution=caution)), mpc(moment(replace(ahead, glucose=below.glucose[0])))
+    assert (one.basal, one.bolus) == (other.basal, other.bolus)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(40, 400), max_size=300), st.integers(0, 40), st.floats(40, 69))
+def test_lows_teach_caution_and_time_without_them_takes_it_back(told: list[float], lows: int, low: float) -> None:
+    """It stays within its bounds, one more low never lowers it, and silence teaches nothing."""
+    read = [Reading("glucose", value, NOW + k) for k, value in enumerate(told)]
+    before = caution_of(read)
+    after = caution_of([*read, *(Reading("glucose", low, NOW + k) for k in range(lows))])
+    assert LEARNING.least <= before <= after <= LEARNING.most
+    calm = [Reading("glucose", 120.0, NOW + k) for k in range(30 * 288)]
+    assert caution_of([*read, *calm]) == LEARNING.least
+    held = learned(np.array([before, before]), np.array([np.nan, np.nan]), np.array([False, True]))
+    assert held[0] == before <= held[1]
+
+
+def test_caution_rests_where_the_share_of_lows_is_the_goal() -> None:
+    """One reading in a hundred is low, as `goal` says: two weeks change nothing that lasts."""
+    rng = np.random.default_rng(4)
+    goal = LEARNING.goal
+    values = np.where(rng.permutation(4000) < 4000 * goal, 65.0, 120.0)
+    caution = caution_of([Reading("glucose", float(value), NOW + k) for k, value in enumerate(values)])
+    assert abs(caution - LEARNING.start) < 12 < LEARNING.most - LEARNING.start
+
+
 def test_one_person_is_one_of_many() -> None:
     aheads = [ensemble(k, 90 + 12 * k, 30, 10) for k in range(12)]
     many = mpc_many(Asked(
@@ -122,7 +160,7 @@ def test_a_follower_learns_how_sensitive_someone_is() -> None:
     one = Follower(flat, flat / 5, np.full((2, 24), 0.8), np.full(2, 200.0), 1)
     truth = Follower(flat * np.array([[0.5], [1.5]]), flat / 5, np.full((2, 24), 0.8), np.full(2, 200.0), 2)
     for name in ("sensitivity", "carbs", "speed", "eating", "wear", "fast", "slow"):
-        truth.x[name][:] = 0.0
+        truth.x[name] = 0.0 * truth.x[name]
     for k in range(400):
         dose = np.full(2, 1.5 if k % 50 == 0 else 0.0)
         gave = Given(dose, np.full(2, 0.8 / 12), np.full(2, 15.0 if k % 50 == 25 else 0.0), np.zeros(2))
@@ -130,6 +168,24 @@ def test_a_follower_learns_how_sensitive_someone_is() -> None:
         one.step(k * 5 * MINUTE, gave, truth.x["shown"].mean(axis=1))
     less, more = one.x["sensitivity"].mean(axis=1)
     assert less < -0.15 < 0.05 < more
+
+
+def test_what_is_followed_foretells_the_line_that_insulin_and_carbohydrate_bend() -> None:
+    """Steady readings are foretold steady; a bolus lowers what is foretold, carbohydrate and less basal raise it."""
+    steady = [Reading("glucose", 140.0, NOW - 5 * k * MINUTE) for k in range(72, -1, -1)]
+
+    def foretold(*doses: Dose, **more: float) -> np.ndarray:
+        ahead = followed(replace(moment(None), glucose=steady, doses=doses, **more))
+        assert ahead is not None
+        return np.asarray(ahead.glucose.mean(axis=0))
+
+    usual = foretold()
+    assert abs(usual[:13] - 140).max() < 12
+    shot, ate, less = (Dose(lever, amount, NOW - 10 * MINUTE) for lever, amount in
+                       (("bolus", 2.0), ("carbs", 20.0), ("basal", 0.0)))  # fmt: skip
+    assert foretold(shot)[36] < usual[36] - 30 and foretold(ate)[24] > usual[24] + 30
+    assert foretold(less)[36] > usual[36] and foretold(shot, raised=0.5)[36] > foretold(shot)[36] + 10
+    assert followed(replace(moment(None), glucose=())) is None
 
 
 def test_a_day_of_two_virtual_patients_breaches_nothing_and_is_not_spent_low() -> None:

@@ -6,16 +6,13 @@ from gemel.facts import MINUTE
 from gemel.intervention import Situation
 from gemel.loop import Agent
 from gemel.packs.diabetes.control.before_sport import SPORT_MODE
-from gemel.packs.diabetes.control.first import advise
 from gemel.packs.diabetes.control.live import propose
 from gemel.twintype import Autonomy
 
 CLOSED_LOOP = Agent("closed-loop", propose, Autonomy.ACT)
-"""MPC on the twin's ensemble; acts within its grant, and on a simulated pump only."""
+"""MPC on an ensemble that follows the last hours; it acts within its grant, on a simulated pump only, and else proposes."""
 
-BASAL_ADVISER = Agent("basal-adviser", advise, Autonomy.APPROVE)
-
-AGENTS = (BASAL_ADVISER, SPORT_MODE)
+AGENTS = (CLOSED_LOOP, SPORT_MODE)
 
 
 def going_low(situation: Situation) -> tuple[str, str] | None:

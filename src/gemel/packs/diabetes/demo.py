@@ -16,7 +16,7 @@ from gemel.facts import HOUR, Time
 from gemel.loop import Demo
 from gemel.loop.clock import local_offset, zone_here
 from gemel.loop.hindsight import look_back
-from gemel.packs.diabetes.agents import BASAL_ADVISER
+from gemel.packs.diabetes.agents import CLOSED_LOOP
 from gemel.packs.diabetes.asset import LILY, Record, VirtualPerson
 from gemel.packs.diabetes.bedside import Bedside
 from gemel.packs.diabetes.control.before_sport import SPORT_MODE
@@ -80,7 +80,7 @@ class LivingRoom:
 
     def _made(self, bank: Bank) -> Twin:
         twin = bank.create(Person, self.twin, by=MOTHER)
-        for agent in (BASAL_ADVISER, SPORT_MODE):
+        for agent in (CLOSED_LOOP, SPORT_MODE):
             twin.grant(to=agent.actor, purpose=agent.purpose, read="*", propose="basal")
         _gather(twin)
         return twin

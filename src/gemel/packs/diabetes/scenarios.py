@@ -9,7 +9,7 @@ import numpy as np
 from gemel.dynamics import Array, Dose, Plan
 from gemel.facts import HOUR, MINUTE, Time
 from gemel.intervention import Field, Form, Scenario
-from gemel.packs.diabetes.control.first import Settings, basal_rate
+from gemel.packs.diabetes.control.basal_rule import Settings, basal_rate
 from gemel.units import duration
 
 MEAL_WINDOW: Time = 45 * MINUTE

@@ -19,6 +19,7 @@ from gemel.packs.diabetes.asset.standard import basal_bolus
 from gemel.packs.diabetes.asset.ward import Readings, Ward
 from gemel.packs.diabetes.control.activity import Exponential
 from gemel.packs.diabetes.control.basal_bolus import meal_bolus
+from gemel.packs.diabetes.control.caution import LEARNING, Learning, learned
 from gemel.packs.diabetes.control.fallback import ASTRAY, ASTRAY_MGDL, safe_basal
 from gemel.packs.diabetes.control.foresee import BODY, Body, Follower, Given
 from gemel.packs.diabetes.control.limit import BOOK, BOUNDS, Book, Bounds, Facts, cut, weigh
@@ -178,13 +179,21 @@ def _fallen_back(
 
 
 class ByMPC:
-    """MPC on the ensemble of a `Follower` of everyone."""
+    """MPC on the ensemble of a `Follower` of everyone, each with the caution that their own lows taught."""
 
     ahead: np.ndarray | None = None
 
-    def __init__(self, ward: Ward, settings: Settings = SETTINGS, body: Body = BODY, seed: Seed = 0) -> None:
+    def __init__(
+        self,
+        ward: Ward,
+        settings: Settings = SETTINGS,
+        body: Body = BODY,
+        learning: Learning = LEARNING,
+        seed: Seed = 0,
+    ) -> None:
         own = ward.settings
-        self.settings = settings
+        self.settings, self.learning = settings, learning
+        self.caution = np.full(len(ward.names), learning.start)
         self.follower: Follower | None = None
         self._begin = partial(Follower, own.sensitivity, own.ratio, own.basal, seed=seed, body=body)
         self._carbs = np.zeros(len(ward.names))
@@ -203,6 +212,7 @@ class ByMPC:
                 seen.now - SPAN * MINUTE, Given(extra, before, self._carbs, self._effort(seen)), seen.glucose
             )
         self._carbs = seen.carbs + seen.rescue
+        self.caution = learned(self.caution, seen.glucose, seen.rescue > 0, self.learning)
         ensemble = self.follower.foresee(seen.now, self._carbs)
         self.ahead = ensemble[0]
         found = mpc_many(
@@ -213,6 +223,7 @@ class ByMPC:
                 BOUNDS.basal_times * usual,
                 room(facts),
                 seen.carbs > 0,
+                self.caution,
             ),
             self.settings,
         )

@@ -128,11 +128,6 @@ def _moved(own: Body, pace: Values, strength: tuple[Array, Array], x: Values, gi
     }
 
 
-@partial(jax.jit, static_argnames="own")
-def _one_step(own: Body, pace: Values, strength: tuple[Array, Array], x: Values, given: Given, noise: Array) -> Values:
-    return _moved(own, pace, strength, x, given, noise)
-
-
 @partial(jax.jit, static_argnames=("count", "lag"))
 def _effect(keep: Array, back: Array, strength: Array, count: int, lag: float) -> Array:
     """Return what one U or g given now adds to glucose, (n, member, 61): by *count* compartments, *strength* (60, n, 1) mg/dL."""
@@ -150,11 +145,75 @@ def _effect(keep: Array, back: Array, strength: Array, count: int, lag: float) -
     return jnp.moveaxis(jnp.concatenate([zero[None], told]), 0, -1)
 
 
+def _pace(own: Body, x: Values) -> Values:
+    """Return the speeds of all members: shares kept in five minutes, and how glucose goes back."""
+    return {
+        "keep": jnp.exp(-5.0 / (own.insulin * jnp.exp(x["speed"]))),
+        "keep_meal": jnp.exp(-5.0 / (own.meal * jnp.exp(x["eating"]))),
+        "back": 1 - jnp.exp(-5.0 / (own.wears_off * jnp.exp(x["wear"]))),
+        "reach": x["reach"],
+    }
+
+
 @partial(jax.jit, static_argnames="own")
-def _ahead(
-    own: Body, pace: Values, hours: tuple[Array, Array, Array], x: Values, noise: Array
-) -> tuple[Array, Array, Array]:
+def _reach(own: Body, x: Values) -> Array:
+    """Return how far a unit reaches that would lower by 1 mg/dL at once: the clinic's factor is its greatest fall."""
+    pace = _pace(own, {**x, "reach": x["wear"]})
+    return _effect(pace["keep"], pace["back"], jnp.ones((AHEAD, x["wear"].shape[0], 1)), 3, own.lag).max(axis=-1)
+
+
+def _walked(own: Body, x: Values, noise: Array) -> Values:
+    """Return the state after five minutes of forgetting and walking, *noise* (6, n, member)."""
+    walks = {"sensitivity": own.walk, "carbs": own.walk}
+    moved = {
+        name: DAYS * x[name] + walks.get(name, own.speed_walk) * noise[1 + k] for k, name in enumerate(LEARNED[5:])
+    }
+    return {**x, **moved, "level": own.level + DAYS * (x["level"] - own.level) + own.level_walk * noise[0]}
+
+
+LIMITS = {
+    "glucose": (20.0, 600.0),
+    "shown": (20.0, 600.0),
+    "fast": (-8.0, 8.0),
+    "slow": (-8.0, 8.0),
+    "level": (60.0, 250.0),
+}
+FACTORS = (-1.2, 1.2)
+
+
+def _learnt(own: Body, x: Values, reading: Array) -> Values:
+    """Learn from readings (n,) by a square-root update, NaN: none; one further off than `doubt` spreads is believed less."""
+    there, mean = jnp.isfinite(reading), x["shown"].mean(axis=1)
+    off = x["shown"] - mean[:, None]
+    spread2 = off.var(axis=1, ddof=1)
+    gap = jnp.where(there, reading, mean) - mean
+    raised2 = jnp.maximum(own.noise**2 + (own.noise_share * mean) ** 2, (gap / own.doubt) ** 2 - spread2)
+    total2 = spread2 + raised2
+    shrink = jnp.where(there, 1 / (1 + jnp.sqrt(raised2 / total2)), 0.0)
+    pull = gap[:, None] - shrink[:, None] * off
+
+    def told(name: str) -> Array:
+        value = x[name]
+        gain = ((value - value.mean(axis=1, keepdims=True)) * off).sum(axis=1) / (own.members - 1) / total2
+        return jnp.clip(value + gain[:, None] * pull, *LIMITS.get(name, FACTORS))
+
+    return {**x, **{name: told(name) for name in LEARNED}}
+
+
+@partial(jax.jit, static_argnames="own")
+def _step(
+    own: Body, strength: tuple[Array, Array], x: Values, given: Given, noise: Array, reading: Array, hourly: Array
+) -> Values:
+    """Return the state five minutes later, taught by a reading; reaches are reckoned anew where *hourly* says so."""
+    moved = _moved(own, _pace(own, x), strength, x, given, noise[:2])
+    x = _learnt(own, _walked(own, moved, noise[2:]), reading)
+    return {**x, "reach": jax.lax.cond(hourly, lambda: _reach(own, x), lambda: x["reach"])}
+
+
+@partial(jax.jit, static_argnames="own")
+def _ahead(own: Body, hours: tuple[Array, Array, Array], x: Values, noise: Array) -> tuple[Array, Array, Array]:
     """Return glucose, change per U and per g, (n, member, 61); *hours* are strengths and the profile's basal, (60, n) each."""
+    pace = _pace(own, x)
 
     def on(x: Values, now: tuple[Array, ...]) -> tuple[Values, Array]:
         factor, gram, usual, moves = now
@@ -194,25 +253,13 @@ class Follower:
             "carbs": own.carbs_sd * z[5], "speed": own.insulin_sd * z[6], "eating": own.meal_sd * z[7],
             "wear": own.wears_off_sd * z[8], **{name: np.zeros(shape) for name in ("i1", "i2", "i3", "c1", "c2", "work")},
         }  # fmt: skip
+        self.x = {name: jnp.asarray(value, jnp.float32) for name, value in self.x.items()}
+        self.x["reach"] = _reach(own, self.x)
         rng = np.random.default_rng([seed, 8])
         future = rng.standard_normal((AHEAD, 2, self.count, body.members // 2))
-        self._future = np.concatenate([future, -future], axis=-1)[..., rng.permutation(body.members)]
+        future = np.concatenate([future, -future], axis=-1)[..., rng.permutation(body.members)]
+        self._future = jnp.asarray(future, jnp.float32)
         self._steps = 0
-        self._tune()
-
-    def _tune(self) -> None:
-        """Set the speeds of all members, and once an hour how far a unit reaches: the clinic's factor is its greatest fall."""
-        own = self.body
-        wear = own.wears_off * np.exp(self.x["wear"])
-        self._pace: Values = {
-            "keep": np.exp(-5.0 / (own.insulin * np.exp(self.x["speed"]))),
-            "keep_meal": np.exp(-5.0 / (own.meal * np.exp(self.x["eating"]))),
-            "back": 1 - np.exp(-5.0 / wear),
-        }
-        if self._steps % 12 == 0:
-            one = np.ones((AHEAD, self.count, 1))
-            self._reach = np.asarray(_effect(self._pace["keep"], self._pace["back"], one, 3, own.lag).max(axis=-1))
-        self._pace["reach"] = self._reach
 
     def _hours(self, at: Time, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return strengths of a U and a g, mg/dL, and the profile's basal, U in five minutes, over some steps, (step, n)."""
@@ -221,39 +268,12 @@ class Follower:
 
     def step(self, at: Time, given: Given, reading: np.ndarray) -> None:
         """Go on five minutes from *at* under what was *given*, then learn from a *reading* (n,) mg/dL, NaN: none."""
-        own = self.body
         rng = np.random.default_rng([self.seed, 9, at // STEP])
-        noise = rng.standard_normal((8, self.count, own.members))
+        noise = rng.standard_normal((8, self.count, self.body.members), np.float32)
         factor, gram, _ = self._hours(at, 1)
-        moved = _one_step(own, self._pace, (factor[0][:, None], gram[0][:, None]), self.x, given, noise[:2])
-        self.x = {name: np.asarray(value) for name, value in moved.items()}
-        self.x["level"] = own.level + DAYS * (self.x["level"] - own.level) + own.level_walk * noise[2]
-        for k, name in enumerate(LEARNED[5:]):
-            walk = own.walk if name in ("sensitivity", "carbs") else own.speed_walk
-            self.x[name] = DAYS * self.x[name] + walk * noise[3 + k]
-        self._learn(reading)
         self._steps += 1
-        self._tune()
-
-    def _learn(self, reading: np.ndarray) -> None:
-        """Learn from readings by a square-root update; one further off than `doubt` spreads is believed less."""
-        own, there = self.body, np.isfinite(reading)
-        shown = self.x["shown"]
-        mean = shown.mean(axis=1)
-        off = shown - mean[:, None]
-        spread2 = off.var(axis=1, ddof=1)
-        noise2 = own.noise**2 + (own.noise_share * mean) ** 2
-        gap = np.where(there, reading, mean) - mean
-        raised2 = np.maximum(noise2, (gap / own.doubt) ** 2 - spread2)
-        total2 = spread2 + raised2
-        shrink = np.where(there, 1 / (1 + np.sqrt(raised2 / total2)), 0.0)
-        for name in LEARNED:
-            value = self.x[name]
-            centred = value - value.mean(axis=1, keepdims=True)
-            gain = (centred * off).sum(axis=1) / (own.members - 1) / total2
-            low, high = (20.0, 600.0) if name in ("glucose", "shown") else (-8.0, 8.0) if name in ("fast", "slow") else (
-                (60.0, 250.0) if name == "level" else (-1.2, 1.2))  # fmt: skip
-            self.x[name] = np.clip(value + gain[:, None] * (gap[:, None] - shrink[:, None] * off), low, high)
+        strength = factor[0][:, None], gram[0][:, None]
+        self.x = _step(self.body, strength, self.x, given, noise, reading, self._steps % 12 == 0)
 
     def foresee(self, at: Time, carbs: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return glucose, change per U and change per g, each (n, member, 61), from *at* on under the profile's basal.
@@ -261,5 +281,5 @@ class Follower:
         *carbs* (n,) g announced just now are eaten.
         """
         x = self.x if carbs is None else {**self.x, "c1": self.x["c1"] + carbs[:, None]}
-        path, unit, gram = _ahead(self.body, self._pace, self._hours(at, AHEAD), x, self._future)
+        path, unit, gram = _ahead(self.body, self._hours(at, AHEAD), x, self._future)
         return np.asarray(path), np.asarray(unit), np.asarray(gram)

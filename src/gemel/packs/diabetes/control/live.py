@@ -1,12 +1,13 @@
 """MPC and its advice on a live twin: what a `Situation` says becomes a `Moment`. Not a medical device; no real pump is driven.
 
-The live twin's forecast is wider than the benchmark's own model, and its effects are rules of thumb: the agent changes basal
-alone, lows are counted over two hours, and what it does on people has not been measured.
+The agent doses by the model of the closed-loop benchmark, which follows the twin's last hours anew; the adviser shows the twin's
+own forecast, as the page does. The agent changes basal alone. What it does on people has not been measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -19,13 +20,15 @@ from gemel.errors import Unavailable
 from gemel.facts import MINUTE
 from gemel.intervention import Intervention, Situation
 from gemel.packs.diabetes.control import advice
+from gemel.packs.diabetes.control.caution import caution_of
 from gemel.packs.diabetes.control.fallback import Guards, judge
+from gemel.packs.diabetes.control.following import followed
 from gemel.packs.diabetes.control.foresee import of_trial
 from gemel.packs.diabetes.control.mpc import Settings, mpc
 from gemel.packs.diabetes.control.profile import profile
 from gemel.packs.diabetes.control.seam import SEGMENT_MIN, Moment, Order
 
-LIVE = Settings(low_hours=2.0, boluses=False)
+LIVE = Settings(boluses=False)
 LEAST_CHANGE = 0.15
 """The part of the usual basal by which a proposed rate must differ from what runs."""
 
@@ -33,9 +36,10 @@ LEAST_CHANGE = 0.15
 def moment_of(situation: Situation, settings: Mapping[str, Setting] | None = None) -> Moment:
     """Return the moment of a situation: the care plan's *settings*, and rules of thumb for what they leave open."""
     usual, daily = situation.state["habit.basal"] * 60, situation.state["habit.total"] * 1440
-    own = profile({"basal": usual, **(settings or {})}, daily)
+    own, glucose = profile({"basal": usual, **(settings or {})}, daily), situation.readings.get("glucose", ())
     ahead = None if situation.trial is None else of_trial(situation.trial, situation.now)
-    return Moment(situation.now, own, situation.readings.get("glucose", ()), situation.doses, ahead, daily=daily)
+    raised = 1.0 - situation.state.get("strain.loss", 0.0)
+    return Moment(situation.now, own, glucose, situation.doses, ahead, raised, daily, caution_of(glucose))
 
 
 def propose(situation: Situation) -> Sequence[tuple[Intervention, str]]:
@@ -44,7 +48,8 @@ def propose(situation: Situation) -> Sequence[tuple[Intervention, str]]:
     def controller(moment: Moment) -> Order:
         return mpc(moment, LIVE)
 
-    moment = moment_of(situation)
+    moment = moment_of(replace(situation, trial=None))
+    moment = replace(moment, foreseen=followed(moment))
     order = judge(controller, Guards(), moment).order
     usual, now = moment.profile.basal[0], situation.state["pump.basal"] * 60
     rate = usual if order.basal is None else round(order.basal / 0.05) * 0.05

@@ -8,7 +8,7 @@ never gets more insulin. The risk is Kovatchev's (10.2337/diacare.20.11.1655, in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -39,14 +39,14 @@ class Settings:
 
     target: float = 105.0
     under: float = 1.0
-    below_70: float = 0.1
-    below_54: float = 0.03
+    below_70: float = 0.06
+    below_54: float = 0.01
     low_hours: float = 4.0
     recourse: float = 0.3
     hours: float = 5.0
     part: float = 0.2
     meal_part: float = 1.0
-    spare_min: int = 60
+    spare_min: int = 45
     smallest: float = 0.05
     meal_min: float = 5.0
     boluses: bool = True
@@ -58,7 +58,8 @@ SETTINGS = Settings()
 @dataclass(frozen=True)
 class Asked:
     """What is known of n people: the ensemble's `glucose`, `per_unit` (n, member, time) as in `Foreseen`; and each (n,): the
-    profile's basal `usual` U/h, the largest basal in U/h, the largest bolus in U, and whether a meal was just announced.
+    profile's basal `usual` U/h, the largest basal in U/h, the largest bolus in U, whether a meal was just announced, and the
+    `caution`, mg/dL by which forecasts are taken to be lower than they say.
     """
 
     glucose: np.ndarray
@@ -67,12 +68,13 @@ class Asked:
     most_basal: np.ndarray
     most_bolus: np.ndarray
     meal: np.ndarray
+    caution: np.ndarray = field(default_factory=lambda: np.zeros(1))
 
 
 @dataclass(frozen=True)
 class Chosen:
     """For n people, each (n,): `basal` U/h, `bolus` U now; the `wanted` U over the next half hour and the `allowed` ones; the
-    shares of members below 70 and 54 mg/dL with what is given; and the expected glucose at the end.
+    shares of members below 70 and 54 mg/dL with what is given; and the expected glucose at the end; all with caution.
     """
 
     basal: np.ndarray
@@ -156,7 +158,8 @@ def shares(glucose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def mpc_many(asked: Asked, settings: Settings = SETTINGS) -> Chosen:
     """Return what to give n people now; where the ensemble is not numbers, nothing."""
     sound = np.isfinite(asked.glucose).all((-1, -2)) & np.isfinite(asked.per_unit).all((-1, -2))
-    clean = replace(asked, glucose=_or(asked.glucose, sound, 100.0), per_unit=_or(asked.per_unit, sound, 0.0))
+    lowered = asked.glucose - asked.caution[:, None, None]
+    clean = replace(asked, glucose=_or(lowered, sound, 100.0), per_unit=_or(asked.per_unit, sound, 0.0))
     ladder, spare = _ladder(clean, settings)
     most, soon = ladder.rung + clean.most_bolus, round(settings.low_hours * 4) + 1
     drawn = ladder.drawn_in(settings.recourse)
@@ -224,6 +227,7 @@ def mpc(moment: Moment, settings: Settings = SETTINGS) -> Order:
     asked = Asked(
         ahead.glucose[None], ahead.per_unit[None], np.array([usual]), np.array([BOUNDS.basal_times * usual]),
         np.atleast_1d(room(facts)), np.array([_eating(moment, settings)]),
+        np.array([moment.caution]),
     )  # fmt: skip
     found = mpc_many(asked, settings)
     return Order(float(found.basal[0]), float(found.bolus[0]), why=told(found, 0))

@@ -57,7 +57,8 @@ class Moment:
     """All a controller may look at: readings and doses of the last day, oldest first, and the twin's ensemble if it has one.
 
     `doses` holds boluses (U), basal rates (U/h, each until the next) and announced carbohydrate (g). `raised` is by how much
-    exercise, illness or the like is known to change insulin sensitivity (1 is as usual); `daily` is a usual day's insulin in U.
+    exercise, illness or the like is known to change insulin sensitivity (1 is as usual); `daily` is a usual day's insulin in U;
+    `caution` is by how many mg/dL a forecast is to be taken as lower than it says.
     """
 
     now: Time
@@ -67,6 +68,7 @@ class Moment:
     foreseen: Foreseen | None = None
     raised: float = 1.0
     daily: float | None = None
+    caution: float = 0.0
 
 
 @dataclass(frozen=True)
