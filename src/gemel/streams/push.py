@@ -19,8 +19,6 @@ from email.utils import parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import httpx
-
 from gemel.errors import BadInput, Unavailable, unknown
 from gemel.streams.contract import Sink
 
@@ -158,6 +156,8 @@ class _Ntfy(Pushed):
 
 def _post(name: str, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
     """Post JSON; httpx would log the address, and follows no redirect to another host."""
+    import httpx  # loaded when something is posted: who is reached by no phone need not wait for it
+
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         with httpx.Client(timeout=PATIENCE_S, follow_redirects=False) as client:
