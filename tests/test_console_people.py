@@ -18,15 +18,20 @@ playwright = pytest.importorskip("playwright.sync_api", reason="pip install play
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect  # noqa: E402
 from serving import listening  # noqa: E402
 from test_console import SCHEMES, SIZES, browser, built, complaints, keep  # noqa: E402, F401
+from test_reaching import Post  # noqa: E402
 
 from gemel.bank import Bank  # noqa: E402
 from gemel.bank.catalogue import roles  # noqa: E402
+from gemel.bank.companion import TALKED, wake  # noqa: E402
 from gemel.bank.team import join  # noqa: E402
+from gemel.bank.tools import named, offered  # noqa: E402
 from gemel.facts import DAY, HOUR, MINUTE, Draft, Fact, Time  # noqa: E402
 from gemel.loop import Loop  # noqa: E402
+from gemel.loop.pushing import Pusher  # noqa: E402
 from gemel.packs.diabetes import Person  # noqa: E402
 from gemel.server.app import Access, create_app  # noqa: E402
 from gemel.streams import Item, Place  # noqa: E402
+from gemel.streams.push import Carriers  # noqa: E402
 from gemel.testing.live import FakeClock  # noqa: E402
 from gemel.thread import MemoryThread  # noqa: E402
 
@@ -35,7 +40,7 @@ SELF, CARE = "self-management", "care"
 OTHERS = {"lily": SELF, "dr-lee": CARE, "dina": CARE, "nora": CARE}
 SMALL = replace(Person, members=16)
 PATIENCE_MS = 120_000
-"""The first sentence to a companion loads and compiles what understands it."""
+"""A sentence to a companion may have to wait where the machine is busy."""
 
 Open = Callable[..., Page]
 
@@ -57,7 +62,8 @@ class Family:
             {"basal": [0.4] * 24, "ratio": 25}, {"school": "juice in the red box"}, "first plan"
         )
         self.lily.decide_plan(first.seq, True)
-        self.loop = Loop(self.bank, [])
+        self.post = Post()
+        self.loop = Loop(self.bank, [], pusher=Pusher(self.bank, Carriers((self.post.host,))))
         self.loop.attend("lily", [])
         self.app = create_app(self.bank, self.loop, Access(open_as=("sarah", SELF), others=OTHERS))
 
@@ -86,7 +92,8 @@ def family() -> Family:
 
 @pytest.fixture(scope="module")
 def home(family: Family, built: None) -> Iterator[str]:  # noqa: F811
-    """Return the address of the real server."""
+    """Return the address of the real server, whose companion is awake."""
+    wake([SMALL.name])
     with listening(family.app) as address:
         yield address
 
@@ -277,6 +284,136 @@ def test_a_parent_takes_somebody_in_and_out(family: Family, show: Open) -> None:
     doctor = show("dr-lee", "team")
     expect(panel(doctor, "Team")).to_contain_text("sarah")
     assert panel(doctor, "Take somebody in").count() == 0
+
+
+def test_a_parent_changes_a_rule_and_the_old_one_stays_on_record(family: Family, show: Open) -> None:
+    """The form holds the rule as it is; what is changed stands in its place, with who said so; a mistake is refused in words."""
+    page = show("sarah", "team")
+    rules = panel(page, "Who is told of alerts")
+    before = family.lily.alert_rules()
+    nurse = next(rule for rule in before if rule.to == "nora")
+    rules.get_by_role("button", name=re.compile("^Change: nora")).click()
+    expect(rules.get_by_label("Who").first).to_have_value("nora")
+    expect(rules.get_by_label("Only at these hours (any, if empty)").first).to_have_value(str(nurse.hours))
+    rules.get_by_label("Only at these hours (any, if empty)").first.fill("mornings")
+    rules.get_by_role("button", name="Change the rule").click()
+    expect(rules.get_by_role("alert")).to_contain_text("'mornings' is no window of hours")
+    assert complaints(page) == []
+    keep(page, "people-rule-edit")
+    rules.get_by_label("Only at these hours (any, if empty)").first.fill("08:00-14:00 UTC")
+    rules.get_by_label("Again every").first.fill("15")
+    rules.get_by_role("button", name="Change the rule").click()
+    expect(rules.get_by_text("Changed. The rule as it was stays on record.")).to_be_visible()
+    expect(rules).to_contain_text("again every 15 min; only 08:00-14:00 UTC")
+    after = family.lily.alert_rules()
+    assert [rule.to for rule in after] == [rule.to for rule in before] and nurse not in after
+    assert nurse.id in {fact.body["rule"]["id"] for fact in family.bank.thread.read("lily", kinds=["alerting/1"])}
+    doctor = show("dr-lee", "team")
+    expect(panel(doctor, "Who is told of alerts")).to_contain_text("nora")
+    assert doctor.get_by_role("button", name=re.compile("^Change: ")).count() == 0
+
+
+def test_a_parent_says_how_sunny_is_and_words_leave_only_after_one_more_question(family: Family, show: Open) -> None:
+    """Unit and time zone at once; a large model only after a yes to what that means; the child reads what holds."""
+    page = show("sarah", "team")
+    form = panel(page, "How Sunny is")
+    expect(form.get_by_role("button", name="Save")).to_be_enabled()  # nobody has set a time zone: this one is offered
+    form.get_by_label("Numbers are in").select_option("mmol/L")
+    form.get_by_label("Time zone").fill("Europe/Oslo")
+    box = form.get_by_label("A large model elsewhere may answer")
+    box.click()
+    dialog = page.get_by_role("dialog", name="May words leave this machine?")
+    expect(dialog).to_contain_text("would be sent to the large model")
+    assert complaints(page) == []
+    keep(page, "people-large-model")
+    dialog.get_by_role("button", name="No, keep them here").click()
+    expect(box).not_to_be_checked()
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_role("status")).to_have_text("Saved.")
+    said = named(offered(SMALL.name), "companion").call(family.lily, {})
+    assert (said["unit"], said["timezone"], said["large_model"]) == ("mmol/L", "Europe/Oslo", False)
+    expect(form.get_by_role("button", name="Save")).to_be_disabled()
+    box.click()
+    dialog.get_by_role("button", name="Yes, words may leave").click()
+    expect(box).to_be_checked()
+    assert not named(offered(SMALL.name), "companion").call(family.lily, {})["large_model"]
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_role("button", name="Save")).to_be_disabled()
+    expect(form.get_by_role("status")).to_have_text("Saved.")
+    assert named(offered(SMALL.name), "companion").call(family.lily, {})["large_model"]
+    hers = show("lily")
+    expect(panel(hers, "How Sunny is")).to_contain_text("Europe/Oslo")
+    expect(panel(hers, "How Sunny is")).to_contain_text("a large model would be allowed, and none is named here")
+    assert panel(hers, "How Sunny is").get_by_role("button").count() == 0
+    named(offered(SMALL.name), "set_companion").call(family.lily, {"large_model": False, "unit": "mg/dL"})
+
+
+def test_a_chat_outlives_a_reload_in_its_tab_and_only_there(family: Family, show: Open) -> None:
+    """What nobody wanted kept stays in the tab: back after a reload, its open question too; in no other tab, and on no record."""
+    page = show("lily")
+    chat = page.get_by_role("region", name="Talk with Sunny")
+    expect(chat.get_by_test_id("kept")).to_contain_text("it stays in this tab until you close it or log out")
+    chat.get_by_label("Say something to Sunny").fill("I ate a zebra banana")
+    page.keyboard.press("Enter")
+    expect(chat.get_by_role("button", name="Yes", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    page.reload()
+    expect(chat.get_by_role("log")).to_contain_text("zebra")
+    chat.get_by_role("button", name="No", exact=True).click(timeout=PATIENCE_MS)
+    expect(chat.locator("[data-who=them]")).to_have_count(3, timeout=PATIENCE_MS)
+    assert "zebra" not in str([fact.body for fact in family.bank.thread.read("lily", kinds=[TALKED])])
+    other = show("lily")
+    expect(other.get_by_role("log")).not_to_contain_text("zebra")
+    chat.get_by_role("button", name="Start anew").click()
+    page.reload()
+    expect(chat.get_by_test_id("kept")).to_be_visible()
+    expect(chat.get_by_role("log")).not_to_contain_text("zebra")
+
+
+def test_a_chat_that_a_holder_wants_kept_comes_back_from_the_record(family: Family, show: Open) -> None:
+    """In any tab of hers, and the page says that it is kept; in her mother's chat her words are not."""
+    settle = named(offered(SMALL.name), "set_companion")
+    settle.call(family.lily, {"keep_words": True})
+    page = show("lily")
+    chat = page.get_by_role("region", name="Talk with Sunny")
+    expect(chat.get_by_test_id("kept")).to_contain_text("is kept, because whoever looks after")
+    chat.get_by_label("Say something to Sunny").fill("Hello giraffe")
+    page.keyboard.press("Enter")
+    expect(chat.locator("[data-who=them]")).to_have_count(2, timeout=PATIENCE_MS)
+    assert "giraffe" not in str(page.evaluate("JSON.stringify(sessionStorage)"))
+    other, hers = show("lily"), show("sarah", "own")
+    expect(other.get_by_role("log")).to_contain_text("giraffe")
+    expect(hers.get_by_test_id("kept")).to_be_visible()
+    expect(hers.get_by_role("log")).not_to_contain_text("giraffe")
+    assert complaints(other) == []
+    settle.call(family.lily, {"keep_words": False})
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_nurse_asks_to_be_told_on_her_phone_and_says_the_code(
+    family: Family, show: Open, size: tuple[int, int]
+) -> None:
+    """The code comes by the way itself; until it is said the way does not hold; the address is not shown again."""
+    page = show("nora", size=size)
+    way = panel(page, "Being told on your phone")
+    expect(way).to_contain_text("You are told on this page only.")
+    way.get_by_text("Be told on your phone").click()
+    way.get_by_label("By").select_option("ntfy")
+    way.get_by_label("Topic, as an address").fill(f"http://{family.post.host}/topic-{size[0]}")
+    way.get_by_role("button", name="Send me a code").click()
+    expect(way).to_contain_text("Waits for the code that was sent there.")
+    assert complaints(page) == [] and page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    keep(page, f"people-reach-{size[0]}")
+    way.get_by_label("Code", exact=True).fill("nonsense")
+    way.get_by_role("button", name="Confirm").click()
+    expect(way.get_by_role("alert")).to_contain_text("that is not the code")
+    code = re.search(r"code is (\w+)\.", family.post.taken[-1][1]["message"])
+    assert code is not None and family.post.taken[-1][1]["topic"] == f"topic-{size[0]}"
+    way.get_by_label("Code", exact=True).fill(code[1])
+    way.get_by_role("button", name="Confirm").click()
+    expect(way).not_to_contain_text("Waits for the code")
+    expect(way).not_to_contain_text("topic-")
+    way.get_by_role("button", name="Stop: the ntfy app on a phone").click()
+    expect(way).to_contain_text("You are told on this page only.")
 
 
 def test_a_child_logs_food_in_words_and_earns_points(family: Family, show: Open) -> None:

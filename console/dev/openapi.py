@@ -7,15 +7,17 @@ import sys
 
 from pydantic.json_schema import models_json_schema
 
-from gemel.server import alerting, service_schema, talking, team, tooling
+from gemel.server import alerting, reaching, service_schema, talking, team, tooling
 from gemel.server.remembering import MemoryView
 from gemel.server.schema import ANSWERS, REQUESTS
 
 PEOPLE = (
     alerting.NoticeView, alerting.RuleView, team.PlanView, team.MemberView, team.RoleView, tooling.ToolView, tooling.PaperView,
-    talking.Said,
+    talking.Said, talking.Talked, reaching.Reach,
 )  # fmt: skip
-SAYING = (alerting.RuleBody, alerting.Acknowledge, team.ChangeBody, team.ReviewBody, team.Join, tooling.Asked)
+SAYING = (
+    alerting.RuleBody, alerting.Acknowledge, team.ChangeBody, team.ReviewBody, team.Join, tooling.Asked, reaching.ReachBody,
+)  # fmt: skip
 
 
 def document() -> str:

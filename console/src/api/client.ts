@@ -18,6 +18,9 @@ import type {
   Problem,
   Proposal,
   ProposalForks,
+  Reach,
+  ReachBody,
+  ReachView,
   ReviewBody,
   ReviewView,
   RoleView,
@@ -29,6 +32,7 @@ import type {
   ServiceDay,
   ServiceView,
   Suppose,
+  Talked,
   ToolView,
   TwinSummary,
   View,
@@ -115,7 +119,14 @@ export const api = {
     call<AlertView>('POST', of(twin, `alerts/${alert}/acknowledgement`), { note }),
   rules: (twin: string) => call<RuleView[]>('GET', of(twin, 'alerting')),
   tell: (twin: string, body: RuleBody) => call<RuleView>('POST', of(twin, 'alerting'), body),
+  retell: (twin: string, rule: string, body: RuleBody) =>
+    call<RuleView>('PUT', of(twin, `alerting/${encodeURIComponent(rule)}`), body),
   untell: (twin: string, rule: string) => call<void>('DELETE', of(twin, `alerting/${encodeURIComponent(rule)}`)),
+  reach: (twin: string) => call<Reach>('GET', of(twin, 'reach')),
+  askReach: (twin: string, body: ReachBody) => call<ReachView>('POST', of(twin, 'reach'), body),
+  confirmReach: (twin: string, way: string, code: string) =>
+    call<ReachView>('POST', of(twin, `reach/${encodeURIComponent(way)}/confirmation`), { code }),
+  endReach: (twin: string, way: string) => call<void>('DELETE', of(twin, `reach/${encodeURIComponent(way)}`)),
   team: (twin: string) => call<MemberView[]>('GET', of(twin, 'team')),
   roles: (twin: string) => call<RoleView[]>('GET', of(twin, 'roles')),
   join: (twin: string, body: Join) => call<MemberView[]>('POST', of(twin, 'team'), body),
@@ -126,9 +137,10 @@ export const api = {
     call<ChangeView>('POST', of(twin, `plan/changes/${change}/decision`), body),
   review: (twin: string, body: ReviewBody) => call<ReviewView>('POST', of(twin, 'plan/reviews'), body),
   tools: (twin: string) => call<ToolView[]>('GET', of(twin, 'tools')),
-  ask: <T>(twin: string, tool: string, given: Record<string, unknown> = {}) =>
+  ask: <T>(twin: string, tool: string, given: object = {}) =>
     call<T>('POST', of(twin, `tools/${encodeURIComponent(tool)}`), { given }),
   papers: (twin: string) => call<PaperView[]>('GET', of(twin, 'papers')),
+  talked: (twin: string) => call<Talked>('GET', of(twin, 'talk')),
   talk: (twin: string, say: string, anew: boolean) => call<Said>('POST', of(twin, 'talk'), { say, anew }),
 }
 

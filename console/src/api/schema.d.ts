@@ -357,6 +357,29 @@ export interface components {
             provider: string | null;
         };
         /**
+         * Exchange
+         * @description A sentence that a holder wanted kept, and its answer.
+         */
+        Exchange: {
+            /**
+             * At
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            at: number;
+            /** Said */
+            said: string;
+            /** Answered */
+            answered: string;
+            /** Intent */
+            intent: string;
+            /** Tools */
+            tools: string[];
+            /** Handed Over */
+            handed_over: string;
+            /** By */
+            by: string;
+        };
+        /**
          * FieldView
          * @description One thing to fill in. For a time, `min`, `max` and `default` count minutes from now and the value sent is an
          *     `Instant`; for a number all are in `unit`; for a choice `default` is one of `choices`.
@@ -950,6 +973,57 @@ export interface components {
             view: components["schemas"]["View"];
         };
         /**
+         * Reach
+         * @description How one can be reached from this machine, which hosts it may reach, and one's own ways.
+         */
+        Reach: {
+            /** Possible */
+            possible: string[];
+            /** Hosts */
+            hosts: string[];
+            /** Ways */
+            ways: components["schemas"]["ReachView"][];
+        };
+        /**
+         * ReachBody
+         * @description How one wants to be reached; with `words`, a notice may say what the matter is.
+         */
+        ReachBody: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "ntfy" | "webhook" | "email";
+            /** Address */
+            address: string;
+            /**
+             * Words
+             * @default false
+             */
+            words: boolean;
+        };
+        /**
+         * ReachView
+         * @description A way of one's own; the address is not shown again. `last` says what became of the latest notice.
+         */
+        ReachView: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Words */
+            words: boolean;
+            /** Confirmed */
+            confirmed: boolean;
+            /**
+             * Asked At
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            asked_at: number;
+            /** Last */
+            last: string;
+        };
+        /**
          * ReviewBody
          * @description What somebody makes of a stretch of time.
          */
@@ -1078,7 +1152,7 @@ export interface components {
         };
         /**
          * RuleView
-         * @description A rule in force, by its id.
+         * @description A rule in force, by its id; who said so last, and when.
          */
         RuleView: {
             /** To */
@@ -1123,6 +1197,13 @@ export interface components {
             purpose: string;
             /** Id */
             id: string;
+            /** Said By */
+            said_by: string;
+            /**
+             * Said At
+             * @description milliseconds since 1970-01-01T00:00Z
+             */
+            said_at: number;
         };
         /**
          * Said
@@ -1415,6 +1496,18 @@ export interface components {
             values: {
                 [key: string]: number | string;
             };
+        };
+        /**
+         * Talked
+         * @description What the asker said of late: nothing where it is not `kept`.
+         */
+        Talked: {
+            /** Name */
+            name: string;
+            /** Kept */
+            kept: boolean;
+            /** Exchanges */
+            exchanges: components["schemas"]["Exchange"][];
         };
         /**
          * ToolView

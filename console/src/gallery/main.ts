@@ -1,5 +1,6 @@
 import '../theme/tokens.css'
 import '../theme/base.css'
+import '../views/people/people.css'
 import { mount } from 'svelte'
 import { applyTheme } from '../theme/theme.svelte'
 import type { Entry } from './entry'

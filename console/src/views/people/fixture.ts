@@ -1,8 +1,9 @@
 /** What the gallery shows of a care team: invented, in the server's types. */
-import type { MemberView, NoticeView, PaperView, PlanView, RoleView, RuleView, Said, View } from '../../api/types'
+import type { MemberView, NoticeView, PaperView, PlanView, Reach, RoleView, RuleView, Said, View } from '../../api/types'
 import { now, view } from '../../gallery/entry'
 import { HOUR, MINUTE } from '../../parts/time'
 import type { Lesson, Played } from './child/child.svelte'
+import type { Manners } from './companion/manners'
 
 const basal = Array.from({ length: 24 }, (_, k) => (k >= 3 && k < 8 ? 0.55 : k < 20 ? 0.45 : 0.4))
 const setting = (label: string, unit: string, low: number, high: number, value: number | number[] | null) => ({ label, unit, low, high, value, since: value === null ? null : 12 })
@@ -34,7 +35,7 @@ export const members: MemberView[] = [
   { actor: 'dr-lee', role: 'doctor', label: 'Doctor', does: 'sees all, reviews, proposes treatment' },
   { actor: 'nora', role: 'nurse', label: 'School nurse', does: 'is told of alerts in school hours, and sees nothing else' },
 ]
-const rule = { names: ['*'], after_min: 0, hours: null, quiet: null, again_min: null, purpose: 'care' }
+const rule = { said_by: 'sarah', said_at: now - 30 * HOUR, names: ['*'], after_min: 0, hours: null, quiet: null, again_min: null, purpose: 'care' }
 export const rules: RuleView[] = [
   { ...rule, id: 'a', to: 'sarah', severity: 'warning', quiet: '21:00-07:00 UTC' },
   { ...rule, id: 'b', to: 'nora', severity: 'urgent', hours: '08:00-15:00 UTC Mon-Fri' },
@@ -50,6 +51,15 @@ export const notices: NoticeView[] = [
   { ...notice, seq: 40, at: now - 4 * MINUTE, alert: 39, text: 'glucose is 62 mg/dL and falling', nth: 2 },
   { ...notice, seq: 30, at: now - 3 * HOUR, alert: 29, name: 'sensor', severity: 'warning', text: 'no reading for 40 minutes', over: true, acknowledged_by: 'nora', note: 'patch is back on' },
 ]
+
+export const manner: Manners = { unit: 'mg/dL', timezone: 'Europe/Oslo', timezone_set: true, emergency: '112', keep_words: false, large_model: false, large_model_named: true }
+export const reach: Reach = {
+  possible: ['ntfy', 'email'], hosts: ['ntfy.example.org'],
+  ways: [
+    { id: 'a', kind: 'ntfy', words: false, confirmed: true, asked_at: now - HOUR, last: 'delivered' },
+    { id: 'b', kind: 'email', words: true, confirmed: false, asked_at: now - MINUTE, last: '' },
+  ],
+}
 
 export const played: Played = {
   on: true, points: 385, today: 45, days_in_a_row: 4, worth: { log: 10, check: 5, learn: 20 },

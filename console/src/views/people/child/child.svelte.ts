@@ -1,5 +1,6 @@
 /** What a child's page shows beside the view: play and lessons, by the tools of those names. */
 import { api } from '../../../api/client'
+import { zone } from '../../../parts/time'
 import { quietly } from '../people.svelte'
 
 export interface Played {
@@ -39,7 +40,7 @@ export class Games {
   }
 
   async refresh(): Promise<void> {
-    if (this.tools.has('play')) this.played = (await quietly(api.ask<Played>(this.twin, 'play'))) ?? this.played
+    if (this.tools.has('play')) this.played = (await quietly(api.ask<Played>(this.twin, 'play', { timezone: zone() }))) ?? this.played
   }
 
   async learn(lesson: string, answer?: number): Promise<Lesson> {

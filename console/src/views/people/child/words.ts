@@ -41,7 +41,7 @@ const sources: Record<string, string> = {
 }
 
 /** Return which of the twin's tools an answer comes from, in words. */
-export function looked(said: Said): string {
+export function looked(said: { tools: Pick<Said['tools'][number], 'tool' | 'refused'>[] }): string {
   const used = said.tools.filter(({ refused }) => !refused).map(({ tool }) => sources[tool] ?? tool.replaceAll('_', ' '))
   return [...new Set(used.filter(Boolean))].join(', ')
 }
