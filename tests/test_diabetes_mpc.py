@@ -16,6 +16,8 @@ from gemel.bank import Bank, Twin
 from gemel.bank.tools import named, offered
 from gemel.dynamics import Dose, Reading
 from gemel.facts import DAY, MINUTE
+from gemel.intervention import Situation
+from gemel.loop.agents import Weighed
 from gemel.packs import diabetes
 from gemel.packs.diabetes.agents import CLOSED_LOOP
 from gemel.packs.diabetes.asset import LILY, Mishaps, Ward, virtual_days
@@ -29,6 +31,7 @@ from gemel.packs.diabetes.control.foresee import Follower, Given, of_trial
 from gemel.packs.diabetes.control.limit import facts_of
 from gemel.packs.diabetes.control.mpc import SETTINGS, Asked, mpc, mpc_many, risk, room, slope
 from gemel.streams import Item, Place
+from gemel.twintype import Autonomy
 
 NOW = 1_700_006_400_000
 PROFILE = Profile((0.8,) * 24, (50.0,) * 24, (10.0,) * 24)
@@ -174,8 +177,8 @@ def test_what_is_followed_foretells_the_line_that_insulin_and_carbohydrate_bend(
     """Steady readings are foretold steady; a bolus lowers what is foretold, carbohydrate and less basal raise it."""
     steady = [Reading("glucose", 140.0, NOW - 5 * k * MINUTE) for k in range(72, -1, -1)]
 
-    def foretold(*doses: Dose, **more: float) -> np.ndarray:
-        ahead = followed(replace(moment(None), glucose=steady, doses=doses, **more))
+    def foretold(*doses: Dose, raised: float = 1.0) -> np.ndarray:
+        ahead = followed(replace(moment(None), glucose=steady, doses=doses, raised=raised))
         assert ahead is not None
         return np.asarray(ahead.glucose.mean(axis=0))
 
@@ -259,9 +262,15 @@ def test_the_closed_loop_agent_proposes_basal_alone_and_never_above_its_cap(lily
     assert ahead.glucose.shape == ahead.per_unit.shape == (lily.type.members, COLUMNS)
     assert ahead.per_unit[:, 36].mean() < -10 < 0 < ahead.per_gram[:, 24].mean()
     usual = situation.state["habit.basal"] * 60
-    for intervention, why in CLOSED_LOOP.advise(situation):
-        assert why and all(
-            dose.lever == "basal" and 0 <= dose.amount <= 3 * usual + 0.05 for dose in intervention.doses
-        )
-    without = replace(situation, readings={"glucose": ()})
-    assert all(dose.amount <= usual + 0.05 for found, _ in CLOSED_LOOP.advise(without) for dose in found.doses)
+    found = CLOSED_LOOP.advise(situation)
+    assert found and all(isinstance(one, Weighed) and one.why and one.autonomy is Autonomy.ACT for one in found)
+    assert all(dose.lever == "basal" and 0 <= dose.amount <= 3 * usual + 0.05 for dose in asked_for(situation))
+    assert asked_for(situation) == asked_for(situation)
+    assert all(dose.amount <= usual + 0.05 for dose in asked_for(replace(situation, readings={"glucose": ()})))
+    sport = (Dose("exercise", 60.0, situation.now), Dose("exercise", 0.0, situation.now + 45 * MINUTE))
+    assert asked_for(replace(situation, planned=sport))[0].amount < asked_for(situation)[0].amount
+
+
+def asked_for(situation: Situation) -> list[Dose]:
+    told = [one.intervention for one in CLOSED_LOOP.advise(situation) if isinstance(one, Weighed)]
+    return [dose for one in told if one for dose in one.doses]

@@ -263,9 +263,9 @@ class Attendant:
                 seen.decide(proposal.seq, approve=True, note=f"{agent.name} acts within its grant")
 
     def _may(self, seen: Twin, weighed: Weighed) -> bool:
-        """Return whether the grant lets the agent act; where it does not, somebody else may decide."""
+        """Return whether to try: where the kind of action decides, and the grant does not allow it, somebody else may."""
         doses = weighed.intervention.doses if weighed.intervention else ()
-        return all(seen.may("act", one.lever, float(one.amount)) for one in doses)
+        return weighed.autonomy is None or all(seen.may("act", one.lever, float(one.amount)) for one in doses)
 
     def _chosen(self, twin: str, agent: Agent, weighed: Weighed, now: Time) -> tuple[int, ...] | None:
         """Put on record what an agent chose of what, and return what a proposal of it rests on; None if it chose already.

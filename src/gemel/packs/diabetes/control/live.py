@@ -19,7 +19,9 @@ from gemel.dynamics import Dose
 from gemel.errors import Unavailable
 from gemel.facts import MINUTE
 from gemel.intervention import Intervention, Situation
+from gemel.loop.agents import Weighed
 from gemel.packs.diabetes.control import advice
+from gemel.packs.diabetes.control.before_sport import planned_sport
 from gemel.packs.diabetes.control.caution import caution_of
 from gemel.packs.diabetes.control.fallback import Guards, judge
 from gemel.packs.diabetes.control.following import followed
@@ -27,6 +29,8 @@ from gemel.packs.diabetes.control.foresee import of_trial
 from gemel.packs.diabetes.control.mpc import Settings, mpc
 from gemel.packs.diabetes.control.profile import profile
 from gemel.packs.diabetes.control.seam import SEGMENT_MIN, Moment, Order
+from gemel.packs.diabetes.control.sport import sporting
+from gemel.twintype import Autonomy
 
 LIVE = Settings(boluses=False)
 LEAST_CHANGE = 0.15
@@ -42,24 +46,25 @@ def moment_of(situation: Situation, settings: Mapping[str, Setting] | None = Non
     return Moment(situation.now, own, glucose, situation.doses, ahead, raised, daily, caution_of(glucose))
 
 
-def propose(situation: Situation) -> Sequence[tuple[Intervention, str]]:
-    """Return a basal segment where MPC asks for another rate than what runs, behind the guard, with its reason."""
+def propose(situation: Situation) -> Sequence[Weighed]:
+    """Return a basal segment where MPC asks for another rate than what runs, behind the guard: done if the grant allows it."""
 
     def controller(moment: Moment) -> Order:
         return mpc(moment, LIVE)
 
     moment = moment_of(replace(situation, trial=None))
     moment = replace(moment, foreseen=followed(moment))
-    order = judge(controller, Guards(), moment).order
+    order = judge(sporting(controller, planned_sport(situation.planned)), Guards(), moment).order
     usual, now = moment.profile.basal[0], situation.state["pump.basal"] * 60
     rate = usual if order.basal is None else round(order.basal / 0.05) * 0.05
     if abs(rate - now) < max(0.05, LEAST_CHANGE * usual):
         return []
     until = situation.now + SEGMENT_MIN * MINUTE
     doses = (Dose("basal", round(rate, 3), situation.now), Dose("basal", round(usual, 2), until))
-    return [
-        (Intervention(f"basal {rate:.2f} U/h for {SEGMENT_MIN} min", doses, "less risk of lows and highs"), order.why)
-    ]
+    title = f"basal {rate:.2f} U/h for {SEGMENT_MIN} min"
+    choice = {"chosen": title, "options": [title, "usual basal"], "propensity": 1.0, "held_out": False}
+    what = Intervention(title, doses, "less risk of lows and highs")
+    return [Weighed(choice, what, order.why, autonomy=Autonomy.ACT)]
 
 
 class Meal(msgspec.Struct, forbid_unknown_fields=True):
