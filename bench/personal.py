@@ -3,9 +3,11 @@
 `--part peer`: the posterior of py_replay_bg's example day (22 h, 233 readings) as its paper has it, by our solver. With `--peer`
 py_replay_bg looks for the same mode too, outside, by its own interpreter in build/peers/replaybg; one posterior judges both.
 `--part real`: UC_HT_T1DM, each day from 04:00 with more than 85 % of its readings, foretold for 24 h from its first reading by
-the twin of the days before, under the insulin and carbohydrate of the day. Peers: the equations alone, and the day's own SD,
-which knows the day's mean. `--part replay`: the same days again with the disturbances inferred, times in range beside those
-observed. `--part virtual`: UVA/Padova, next days within 90 % intervals. `--part time`: 14 days of one.
+the twin of the days before, under the insulin and carbohydrate of the day; doses are evidence too, as learned from the other
+people. Peers: the equations alone, and the day's own SD, which knows the day's mean. `--part replay`: the same days again with
+the disturbances inferred, times in range beside those observed. `--part soon`: the live twin at 30 and 60 min, with entries of
+carbohydrate as they stand and by the pump's clock. `--part virtual`: UVA/Padova, next days within 90 % intervals. `--part time`:
+14 days of one.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ import argparse
 import csv
 import json
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,12 +31,18 @@ import jax
 import numpy as np
 
 from bench.report import emit
+from gemel.bank import Replica, Walk, record
+from gemel.bank.cold import cold_start
+from gemel.bank.intake import drafts
 from gemel.dynamics import Dose, Reading
-from gemel.facts import DAY
+from gemel.experiment.backtest import SPLIT
+from gemel.facts import DAY, MINUTE, Fact
 from gemel.packs.diabetes import personal
 from gemel.packs.diabetes.asset import parameters_of, subjects, virtual_days
+from gemel.packs.diabetes.person import Person
 from gemel.packs.diabetes.personal import ahead, carried, posterior, replaybg
 from gemel.packs.diabetes.streams import uc_ht_t1dm
+from gemel.streams import Item
 
 DATA = Path(os.environ.get("GEMEL_DATA", "../shared/data")) / "t1d"
 PEOPLE = ("T1DM_02", "T1DM_04", "T1DM_05", "T1DM_07")
@@ -104,9 +114,17 @@ def peer(run: bool) -> dict[str, Any]:
         out = Path("build/peers/out-bench")
         out.mkdir(parents=True, exist_ok=True)
         python, data = "build/peers/replaybg/bin/python", str(DATA / "replaybg_example/data_day_1.csv")
+        before = _children()
         subprocess.run([python, "-c", PEER, data, f"{out}/", str(day.basal)], check=True)
-        found["peer"] = _peers(day, json.loads((out / "found.json").read_text()))
+        told = json.loads((out / "found.json").read_text())
+        found["peer"] = {**_peers(day, told), "cpu_seconds": _children() - before}
     return found
+
+
+def _children() -> float:
+    """Return the processor time of all programs that were run, s."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _peers(day: replaybg.OneDay, told: dict[str, Any]) -> dict[str, Any]:
@@ -114,20 +132,40 @@ def _peers(day: replaybg.OneDay, told: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": told["seconds"], **judged(day, x)}
 
 
-def real(name: str, weight: float = 70.0) -> list[personal.Day]:
-    """Return the days of one real person, weight not known."""
-    items = list(uc_ht_t1dm(DATA / "uc_ht_t1dm" / name).read())
+@cache
+def entered(name: str) -> list[Item]:
+    """Return the record of one real person."""
+    return list(uc_ht_t1dm(DATA / "uc_ht_t1dm" / name).read())
+
+
+def real(name: str, until: int | None = None, weight: float = 70.0) -> list[personal.Day]:
+    """Return the days of one real person, weight not known; entries of carbohydrate by the pump's clock, as far as doses up to
+    *until* (by default the end) tell that another clock was used."""
+    items = entered(name)
     away = datetime.fromtimestamp(items[0].at / 1000, ZoneInfo("America/Santiago")).utcoffset()
     assert away is not None
     readings = [Reading("glucose", item.value, item.at) for item in items if item.name == "glucose"]
     doses = [Dose(item.name, item.value, item.at) for item in items if item.name in ("basal", "bolus", "carbs")]
+    doses = personal.moved(doses, personal.entered_late(doses, items[-1].at if until is None else until))
     basal = personal.usual_basal(doses, readings[len(readings) // 5].at, weight)
     offset = round(away.total_seconds() * 1000)
     return personal.days_of(readings, doses, weight=weight, basal=basal, offset=offset, share=0.05)
 
 
-def next_days(days: Sequence[personal.Day], least: float = 0.85, since: int = 1) -> list[dict[str, float]]:
-    """Return how each day was foretold by the twin of all before it, at its first reading, and 30 and 60 min ahead."""
+def real_next_days(name: str) -> list[dict[str, float]]:
+    """Return how each day of a real person was foretold, clocks compared up to that day's end, habits those of the others."""
+    habits = personal.learned([real(other) for other in PEOPLE if other != name])
+    found = []
+    for k, day in enumerate(real(name)):
+        found += next_days(real(name, day.at + DAY)[: k + 1], since=max(k, 1), habits=habits)
+    return found
+
+
+def next_days(
+    days: Sequence[personal.Day], least: float = 0.85, since: int = 1, habits: personal.Habits | None = None
+) -> list[dict[str, float]]:
+    """Return how each day was foretold by the twin of all before it, at its first reading, and 30 and 60 min ahead; with *habits*
+    the day also with its doses as evidence."""
     rows = []
     for k in range(since, len(days)):
         if days[k].share <= least:
@@ -136,7 +174,8 @@ def next_days(days: Sequence[personal.Day], least: float = 0.85, since: int = 1)
         glucose = days[k].glucose
         first = int(np.flatnonzero(np.isfinite(glucose))[0])
         hidden = replace(days[k], glucose=np.where(np.arange(len(glucose)) <= first, glucose, np.nan))
-        trust = personal.confidence(twin)
+        causal = personal.confidence(twin)
+        trust = personal.confidence(twin, habits)
         mean, _ = ahead.expected(twin, hidden, 1, trust)
         draws = personal.foretell(twin, hidden, 1, trust=trust)
         low, high = np.percentile(draws, [5, 95], axis=0)
@@ -144,9 +183,9 @@ def next_days(days: Sequence[personal.Day], least: float = 0.85, since: int = 1)
         plain = ahead.plain(twin, hidden, 1).mean(axis=0)
         rows.append({
             "twin": _rmse(mean, glucose, seen), "equations_alone": _rmse(plain, glucose, seen),
-            "own_sd": float(np.nanstd(glucose)),
+            "no_evidence": _rmse(ahead.expected(twin, hidden, 1, causal)[0], glucose, seen), "own_sd": float(np.nanstd(glucose)),
             "within90": float(((glucose >= low) & (glucose <= high))[seen].mean()), "trust": float(trust.mean[1]),
-            **_short(plain, glucose, days[k].at, trust),
+            "at": float(days[k].at), **_short(plain, glucose, days[k].at, causal),
         })  # fmt: skip
     return rows
 
@@ -169,7 +208,7 @@ def _short(plain: np.ndarray, read: np.ndarray, at: int, trust: carried.Trust) -
 
 def summed(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     """Return medians over days; pooled RMSE at 30 and 60 min."""
-    names = ("twin", "equations_alone", "own_sd", "within90", "trust")
+    names = ("twin", "equations_alone", "no_evidence", "own_sd", "within90", "trust")
     found = {name: float(np.median([row[name] for row in rows])) for name in names}
     short = {
         f"rmse{m}": float(np.sqrt(np.nanmean([row[f"mse{m}"] for row in rows if f"mse{m}" in row]))) for m in (30, 60)
@@ -177,6 +216,39 @@ def summed(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     better = float(np.mean([row["twin"] < row["own_sd"] for row in rows]))
     mean = {f"mean_{name}": float(np.mean([row[name] for row in rows])) for name in ("twin", "own_sd", "within90")}
     return {**found, **mean, **short, "days": float(len(rows)), "better_than_own_sd": better}
+
+
+def soon(right: bool) -> dict[str, float]:
+    """Return RMSE 30 and 60 min ahead of the live twin on its own last 30 % (`gemel backtest`), and at every hour of the days
+    that the personal twin foretells; *right* puts entries by another clock right, as far as the first 70 % tell of it."""
+    records = [record(_replica(name, right), "glucose") for name in PEOPLE]
+    cuts = [int(one.at[0] + SPLIT * (one.at[-1] - one.at[0])) for one in records]
+    off: dict[str, list[float]] = {f"{what}{m}": [] for what in ("last", "hourly") for m in (30, 60)}
+    for i, name in enumerate(PEOPLE):
+        others = [one.until(cut) for j, (one, cut) in enumerate(zip(records, cuts, strict=True)) if j != i]
+        found = Walk(others, cold=cold_start(Person, "glucose")).along(records[i], lambda k: None)
+        error = {m: found.mean[:, m // 5 - 1] - records[i].truth[:, m // 5 - 1] for m in (30, 60)}
+        hours = [day.at + 5 * MINUTE * k for day in real(name, 0)[1:] if day.share > 0.85 for k in range(24, 277, 12)]
+        near = [int(np.argmin(np.abs(records[i].at - at))) for at in hours]
+        kept = [k for k, at in zip(near, hours, strict=True) if abs(records[i].at[k] - at) <= 2.5 * MINUTE]
+        for m in (30, 60):
+            off[f"last{m}"] += error[m][records[i].at > cuts[i]].tolist()
+            off[f"hourly{m}"] += error[m][kept].tolist()
+    return {what: float(np.sqrt(np.nanmean(np.square(each)))) for what, each in off.items()}
+
+
+def _replica(name: str, right: bool) -> Replica:
+    """Return a twin that knows the record of one real person."""
+    items, first = entered(name), entered(name)[0].at
+    doses = [Dose(item.name, item.value, item.at) for item in items if item.name in ("bolus", "carbs")]
+    late = personal.entered_late(doses, int(first + SPLIT * (items[-1].at - first))) if right else 0
+    items = [replace(item, at=item.at - late) if item.name == "carbs" else item for item in items]
+    found = drafts(sorted((one for one in items if one.at >= first), key=lambda one: one.at), Person, name, "bench")
+    made = Replica(Person, name, {}, 0)
+    made.take(
+        Fact(d.twin, d.kind, d.body, d.true_at, d.true_at, d.by, d.cause, i) for i, d in enumerate(found, start=1)
+    )
+    return made
 
 
 def virtual(name: str, days: int, seed: int = 1) -> list[personal.Day]:
@@ -244,7 +316,7 @@ def main() -> None:
     """Measure and print one object."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--part", action="append", choices=("peer", "real", "replay", "virtual", "time"))
+    parser.add_argument("--part", action="append", choices=("peer", "real", "soon", "replay", "virtual", "time"))
     parser.add_argument("--peer", action="store_true")
     parser.add_argument("--people", type=int, default=30)
     asked = parser.parse_args()
@@ -253,7 +325,13 @@ def main() -> None:
     if "peer" in parts:
         details["peer"] = peer(asked.peer)
     if "real" in parts:
-        details["real"] = summed([row for name in PEOPLE for row in next_days(real(name))])
+        each = {name: real_next_days(name) for name in PEOPLE}
+        details["real"] = summed([row for rows in each.values() for row in rows])
+        details["real_each"] = {
+            name: {key: round(value, 2) for key, value in summed(rows).items()} for name, rows in each.items()
+        }
+    if "soon" in parts:
+        details["soon"] = {"as_entered": soon(False), "clock_put_right": soon(True)}
     if "replay" in parts:
         details["replay"] = replayed()
     if "virtual" in parts:
@@ -270,6 +348,14 @@ def main() -> None:
         )
     elif "time" in details:
         emit("personal_time", details["time"]["again"]["seconds"], "s for one person on 14 days", {}, details)
+    elif "soon" in details:
+        emit(
+            "personal_soon",
+            details["soon"]["clock_put_right"]["last30"],
+            "mg/dL RMSE 30 min ahead, live twin",
+            {},
+            details,
+        )
     elif "peer" in details:
         emit(
             "personal_peer",

@@ -18,7 +18,7 @@ from gemel.errors import BadInput
 from gemel.facts import DAY, HOUR, MINUTE
 from gemel.packs.diabetes import personal
 from gemel.packs.diabetes.asset import parameters_of, virtual_days
-from gemel.packs.diabetes.personal import posterior
+from gemel.packs.diabetes.personal import carried, posterior
 from gemel.packs.diabetes.personal.equations import (
     ALPHA,
     KE,
@@ -34,6 +34,7 @@ from gemel.packs.diabetes.personal.equations import (
     appeared,
     glucose,
 )
+from gemel.packs.diabetes.personal.evidence import LAGS, doses_of, responses
 from gemel.packs.diabetes.personal.fit import Gaussian, P, Problem, Q, fit, replays, stacked
 from gemel.packs.diabetes.personal.noise import Noise, learn
 from gemel.packs.diabetes.personal.pareto import smoothed
@@ -268,6 +269,58 @@ def test_insulin_is_counted_to_the_last_unit() -> None:
     day = personal.day_at([], given, 8 * HOUR, weight=50.0, basal=0.2)
     units = day.insulin.sum() * 5 * 50 / 1000
     assert units == pytest.approx(0.6 * (10 + 2 / 60) + 1.2 * (22 - 2 / 60) + 3.0)
+
+
+@pytest.mark.parametrize("hours", [0, 4, -3])
+def test_a_log_in_another_time_zone_is_noticed_and_put_right(hours: int) -> None:
+    given = [dose for day in range(3) for dose in doses(day)]
+    shifted = personal.moved(given, -hours * HOUR)
+    late = personal.entered_late(shifted, 3 * DAY)
+    assert late == hours * HOUR
+    assert {(d.lever, d.at) for d in personal.moved(shifted, late)} == {(d.lever, d.at) for d in given}
+
+
+def test_entries_that_have_nothing_to_do_with_boluses_stay_where_they_are() -> None:
+    rng = np.random.default_rng(1)
+    given = [
+        Dose(lever, 5.0, int(at))
+        for lever in ("carbs", "bolus")
+        for at in rng.integers(0, 7 * DAY, 25) // MINUTE * MINUTE
+    ]
+    assert personal.entered_late(given, 7 * DAY) == 0
+    assert personal.entered_late([Dose("carbs", 30.0, 0)], DAY) == 0
+
+
+def test_each_dose_is_evidence_of_one_kind_and_all_of_it_is_counted() -> None:
+    given = [Dose("basal", 1.0, 0), Dose("basal", 0.0, 20 * HOUR), Dose("basal", 1.0, 22 * HOUR)]
+    given += [Dose("bolus", 4.0, 12 * HOUR), Dose("carbs", 40.0, 12 * HOUR + 10 * MINUTE)]
+    given += [Dose("bolus", 2.0, 16 * HOUR), Dose("carbs", 20.0, 23 * HOUR), Dose("carbs", 500.0, 25 * HOUR)]
+    found = doses_of(personal.day_at([], given, 8 * HOUR, weight=70.0, basal=0.24))
+    assert found.sum(axis=1) == pytest.approx([1.0, 0.5, 1.0, 0.5 + 100 / 40, 2.0], abs=0.03)
+
+
+def test_habits_of_others_are_learned_and_make_a_record_of_doses_evidence() -> None:
+    """Glucose of made-up people is high where they bolus alone, which is all that there is to learn."""
+    rng = np.random.default_rng(3)
+
+    def made(day: int) -> personal.Day:
+        hour = int(rng.integers(10, 20))
+        given = [Dose("basal", 1.0, 0), Dose("bolus", 4.0, day * DAY + hour * HOUR)]
+        empty = personal.day_at([], given, day * DAY + 4 * HOUR, weight=70.0, basal=0.24)
+        at = 5.0 * np.arange(CELLS + 1) / 60 + 4 - hour
+        return replace(empty, glucose=140 + 60 * np.exp(-0.5 * at**2) + ERRORS.slow * rng.standard_normal())
+
+    habits = personal.learned([[made(d) for d in range(1, 5)] for _ in range(3)])
+    bolus = habits.mean[len(LAGS) : 2 * len(LAGS)]
+    assert bolus[np.abs(LAGS) < 30].item() > 30 and np.abs(bolus[LAGS > 200]).max() < 15
+    today = made(6)
+    hidden = replace(today, glucose=np.where(np.arange(CELLS + 1) < 1, today.glucose, np.nan))
+    known, told = carried.trust((), habits), responses(doses_of(today), 4.0)
+    nothing = np.full(CELLS + 1, np.nan)
+    mean, covariance = carried.foretold(today.at, nothing, hidden.glucose, known, told)
+    blind, _ = carried.foretold(today.at, nothing, hidden.glucose, carried.trust(()))
+    assert np.sqrt(np.mean((mean - today.glucose) ** 2)) < 0.7 * np.sqrt(np.mean((blind - today.glucose) ** 2))
+    assert np.all(np.linalg.eigvalsh(covariance) > 0)
 
 
 def test_the_next_day_of_virtual_people_lies_within_its_intervals() -> None:

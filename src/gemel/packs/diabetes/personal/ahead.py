@@ -13,6 +13,7 @@ from gemel.packs.diabetes.personal.carried import Trust
 from gemel.packs.diabetes.personal.days import CELLS, Day
 from gemel.packs.diabetes.personal.double import double
 from gemel.packs.diabetes.personal.equations import CELL, LEAD
+from gemel.packs.diabetes.personal.evidence import Habits, doses_of, responses
 from gemel.packs.diabetes.personal.fit import Q, replays, stacked
 from gemel.packs.diabetes.personal.twin import DRAWS, Personal, apart, ensemble, members
 
@@ -20,9 +21,13 @@ AHEAD = 72
 """Steps of 5 min that a controller is shown: 6 h."""
 
 
-def confidence(personal: Personal) -> Trust:
-    """Return how much to trust the twin's word, from the days it foretold."""
-    return telling.trust(personal.days)
+def confidence(personal: Personal, habits: Habits | None = None) -> Trust:
+    """Return how much to trust the twin's word, from the days it foretold.
+
+    With *habits* of other people, `foretell` takes the doses of a day as evidence of what happened. That is for days that were,
+    whose doses are a record. It is not for plans, nor for a controller.
+    """
+    return telling.trust(personal.days, habits)
 
 
 @double
@@ -36,7 +41,9 @@ def foretell(personal: Personal, day: Day, seed: Seed, count: int = DRAWS, trust
 def expected(personal: Personal, day: Day, seed: Seed, trust: Trust | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return mean (cell + 1,) and covariance of what `foretell` draws; *trust* spares to work it out again."""
     said = plain(personal, day, seed).mean(axis=0)
-    return telling.foretold(day.at, said, day.glucose, trust or confidence(personal))
+    known = trust or confidence(personal)
+    told = None if known.habits is None else responses(doses_of(day), day.hour[LEAD])
+    return telling.foretold(day.at, said, day.glucose, known, told)
 
 
 @double

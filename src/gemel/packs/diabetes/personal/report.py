@@ -11,10 +11,11 @@ import numpy as np
 
 from gemel.bank import Twin
 from gemel.errors import BadInput
-from gemel.facts import DAY, Draft, Time, iso
+from gemel.facts import DAY, HOUR, Draft, Time, iso
 from gemel.packs.diabetes.personal import posterior
 from gemel.packs.diabetes.personal.ahead import confidence
 from gemel.packs.diabetes.personal.carried import Foretold
+from gemel.packs.diabetes.personal.clocks import entered_late, moved
 from gemel.packs.diabetes.personal.days import Day, days_of, usual_basal
 from gemel.packs.diabetes.personal.stored import body, from_body
 from gemel.packs.diabetes.personal.twin import Personal, personalise, update
@@ -36,7 +37,8 @@ Tell = Callable[[str, int, int], object]
 
 @dataclass(frozen=True)
 class Identified:
-    """What many days say of one person: her twin, from how many days, of which `fresh` are new, and on what was assumed."""
+    """What many days say of one person: her twin, from how many days, of which `fresh` are new, and on what was assumed; `late`
+    (ms) is how far entries of carbohydrate stood behind boluses and were moved."""
 
     twin: str
     personal: Personal
@@ -44,6 +46,7 @@ class Identified:
     days: int
     weight: float
     assumed: bool
+    late: Time = 0
 
     def body(self) -> dict[str, Any]:
         """Return the report as JSON types."""
@@ -52,14 +55,18 @@ class Identified:
             "identified": {name: round(value, 3) for name, value in self.personal.identified().items()},
             "fit": {name: round(float(value), 4) for name, value in self.personal.told.items()},
             "doubts": self.personal.doubts(), "foretold": [_row(day) for day in self.personal.days if _scored(day)],
-            "trust": round(float(confidence(self.personal).mean[1]), 3),
+            "trust": round(float(confidence(self.personal).mean[1]), 3), "carbs_late_h": self.late / HOUR,
         }  # fmt: skip
 
     def __str__(self) -> str:
         told, report = self.personal.told, self.body()
         weight = f"{self.weight:g} kg{' (assumed: set it in the care plan)' if self.assumed else ''}"
-        lines = [
-            f"{self.twin}: {self.days} days, {self.fresh} of them new; {weight}",
+        lines = [f"{self.twin}: {self.days} days, {self.fresh} of them new; {weight}"]
+        if self.late:
+            lines += [
+                f"entries of carbohydrate stand {self.late / HOUR:+g} h behind boluses: another clock? taken as made then"
+            ]
+        lines += [
             "",
             "what the days tell, of what is unknown of anybody:",
         ]
@@ -111,7 +118,8 @@ def identify(
     if held is not None and held.body["weight"] != weight:
         held = None  # every amount was per kg
     sampler = posterior.quick if quick else posterior.chains
-    found = _days(twin, days, zone, weight, None if held is None else float(held.body["basal"]))
+    late = _late(twin) if held is None else int(held.body.get("late", 0))
+    found = _days(twin, days, zone, weight, None if held is None else float(held.body["basal"]), late)
     if held is None:
         tell("identifying", 0, 1)
         personal, fresh, count = personalise(found, seed, sampler=sampler), len(found), len(found)
@@ -124,10 +132,10 @@ def identify(
         fresh, count = len(later), count + len(later)
     tell("identifying", 1, 1)
     if fresh:
-        told = {"personal": body(personal), "weight": weight, "basal": found[-1].basal, "days": count}
+        told = {"personal": body(personal), "weight": weight, "basal": found[-1].basal, "days": count, "late": late}
         now = twin.bank.now()
         twin.bank.append([Draft(twin.id, IDENTIFIED, told, now, twin.actor, twin.bank.evidence(twin.id))])
-    return Identified(twin.id, personal, fresh, count, weight, assumed)
+    return Identified(twin.id, personal, fresh, count, weight, assumed, late)
 
 
 def _weight(twin: Twin) -> tuple[float, bool]:
@@ -135,13 +143,19 @@ def _weight(twin: Twin) -> tuple[float, bool]:
     return (WEIGHT, True) if said is None else (float(np.mean(said)), False)
 
 
-def _days(twin: Twin, days: float, zone: tzinfo, weight: float, basal: float | None) -> list[Day]:
+def _late(twin: Twin) -> Time:
+    replica = twin.bank.replica(twin.id)
+    last = replica.last or 0
+    return entered_late(replica.plan(last - 90 * DAY, last + 1), last + 1)
+
+
+def _days(twin: Twin, days: float, zone: tzinfo, weight: float, basal: float | None, late: Time) -> list[Day]:
     replica = twin.bank.replica(twin.id)
     last = replica.last
     if last is None or not 1 <= days <= 90:
         raise BadInput(f"{days:g} is not a number of days from 1 to 90, or {twin.id} has no reading yet", field="days")
     since = last - round((days + 1) * DAY)
-    doses = replica.plan(since - DAY, last + 1)
+    doses = moved(replica.plan(since - DAY, last + 1), late)
     usual = usual_basal(doses, last, weight) if basal is None else basal
     readings = [one for one in replica.read(since, last + 1) if one.signal == "glucose"]
     found = days_of(readings, doses, weight=weight, basal=usual, offset=_offset(zone, last))

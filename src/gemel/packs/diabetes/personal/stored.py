@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,24 @@ def body(personal: Personal) -> dict[str, Any]:
     return {
         "at": personal.at, "mean": _short(personal.posterior.mean, 6), "covariance": _short(_covariance(personal), 9),
         "draws": _short(personal.draws, 4), "noise": asdict(personal.noise), "told": dict(personal.told),
-        "days": [{"at": d.at, "said": _short(d.said, 1), "read": _short(d.read, 1)} for d in personal.days[-KEPT:]],
+        "days": [
+            {"at": d.at, "said": _short(d.said, 1), "read": _short(d.read, 1), "doses": _short(d.doses, 3), "hour": d.hour}
+            for d in personal.days[-KEPT:]
+        ],
     }  # fmt: skip
 
 
 def from_body(stored: Mapping[str, Any]) -> Personal:
     """Return the twin that was kept."""
-    days = tuple(Foretold(day["at"], _array(day["said"]), _array(day["read"])) for day in stored["days"])
+    days = tuple(map(_day, stored["days"]))
     gaussian = Gaussian(_array(stored["mean"]), np.linalg.inv(_array(stored["covariance"])))
     noise = Noise(**stored["noise"])
     return Personal(stored["at"], gaussian, _array(stored["draws"]), noise, days, dict(stored["told"]))
+
+
+def _day(kept: Mapping[str, Any]) -> Foretold:
+    found = Foretold(kept["at"], _array(kept["said"]), _array(kept["read"]))
+    return replace(found, doses=_array(kept["doses"]), hour=float(kept["hour"])) if "doses" in kept else found
 
 
 def _covariance(personal: Personal) -> np.ndarray:

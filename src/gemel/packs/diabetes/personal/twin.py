@@ -14,6 +14,8 @@ from gemel.packs.diabetes.personal import posterior, unknowns
 from gemel.packs.diabetes.personal.carried import EVERY, Foretold
 from gemel.packs.diabetes.personal.days import Day
 from gemel.packs.diabetes.personal.double import double
+from gemel.packs.diabetes.personal.equations import LEAD
+from gemel.packs.diabetes.personal.evidence import doses_of
 from gemel.packs.diabetes.personal.fit import Gaussian, Mode, P, Problem, Q, fit, replays, stacked
 from gemel.packs.diabetes.personal.noise import Noise, learn
 from gemel.packs.diabetes.personal.unknowns import PERSON
@@ -158,11 +160,10 @@ def checks(off: np.ndarray, problem: Problem, seed: Seed) -> dict[str, float]:
 
 
 def _foretold(belief: Gaussian | None, day: Day, seed: Seed) -> Foretold:
-    if belief is None:
-        return Foretold(day.at, np.full(len(day.glucose), np.nan)[::EVERY], day.glucose[::EVERY])
-    return Foretold(
-        day.at, ensemble(members(belief, seed, day.at), day, seed).mean(axis=0)[::EVERY], day.glucose[::EVERY]
-    )
+    said = np.full(len(day.glucose), np.nan)
+    if belief is not None:
+        said = ensemble(members(belief, seed, day.at), day, seed).mean(axis=0)
+    return Foretold(day.at, said[::EVERY], day.glucose[::EVERY], doses_of(day), float(day.hour[LEAD]))
 
 
 def members(belief: Gaussian, seed: Seed, at: Time) -> np.ndarray:
