@@ -24,7 +24,7 @@ class Learning:
 
     start: float = 10.0
     gain: float = 1.0
-    goal: float = 0.01
+    goal: float = 0.007
     felt: float = 8.0
     least: float = -10.0
     most: float = 40.0

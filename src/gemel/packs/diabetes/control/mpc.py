@@ -37,14 +37,14 @@ class Settings:
     back. Boluses come in steps of `smallest` U; without `boluses`, what is due beyond the profile's basal comes as basal.
     """
 
-    target: float = 105.0
+    target: float = 100.0
     under: float = 1.0
     below_70: float = 0.06
     below_54: float = 0.01
     low_hours: float = 4.0
     recourse: float = 0.3
     hours: float = 5.0
-    part: float = 0.2
+    part: float = 0.4
     meal_part: float = 1.0
     spare_min: int = 45
     smallest: float = 0.05
