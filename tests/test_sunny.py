@@ -8,13 +8,14 @@ import sys
 import threading
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,6 +126,66 @@ def understood(words: Meaning) -> tuple[Counter[str], Counter[str]]:
         held = right if found.intent == meant and found.clear and not refused else wrong
         held[meant] += 1
     return right, wrong
+
+
+# what comes with the package
+
+
+def untaught(words: Meaning) -> Meaning:
+    """The same model, which may embed nothing."""
+
+    def never(texts: Sequence[str]) -> np.ndarray:
+        raise AssertionError(f"{len(texts)} texts were embedded")
+
+    return replace(words, encode=never)
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GEMEL_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_a_fresh_installation_embeds_and_fits_nothing(small_model: Meaning, empty_cache: Path) -> None:
+    """Fails when examples, model or fit were changed: then run `python -m gemel.packs.diabetes.sunny.shipping`."""
+    Understanding(untaught(small_model))
+    Understanding(overlap())
+    assert not list(empty_cache.iterdir())
+
+
+def test_the_vectors_in_the_package_are_those_of_the_examples(small_model: Meaning) -> None:
+    gate = Understanding(untaught(small_model))._gate
+    rows = np.linspace(0, len(gate.said) - 1, 24).astype(int)
+    again = small_model.embed([gate.said[row] for row in rows])
+    assert gate.vectors[rows] == pytest.approx(again, abs=1e-2)
+
+
+@pytest.mark.parametrize("words", [minilm, overlap], ids=["small model", "words alone"])
+def test_the_weights_in_the_package_are_those_of_a_new_fit(words: Callable[[], Meaning]) -> None:
+    try:
+        understanding = Understanding(words())
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+    for name, again in (("gate", understanding._gate.fit()), ("intents", understanding.fit())):
+        held = understanding.fitted[name]["weights"]
+        assert np.abs(held - again["weights"]).max() <= 0.01 * np.abs(held).max()
+
+
+def test_whoever_edits_the_examples_gets_a_fit_of_their_own_which_is_kept(empty_cache: Path) -> None:
+    own = {"dose": ["how many units"]}, ["hello"]
+    first = Gate(Meaning("other", overlap().encode), *own)
+    again = Gate(untaught(Meaning("other", overlap().encode)), *own)
+    assert np.array_equal(first.fitted["gate"]["weights"], again.fitted["gate"]["weights"])
+    with pytest.raises(AssertionError, match="2 texts were embedded"):
+        Gate(untaught(Meaning("other", overlap().encode, version="2")), *own)
+
+
+def test_a_damaged_file_is_made_anew(empty_cache: Path) -> None:
+    own = {"dose": ["how many units"]}, ["hello"]
+    whole = Gate(overlap(), *own).fitted["gate"]["weights"]
+    (path,) = (empty_cache / "sunny").glob("*.npz")
+    path.write_bytes(path.read_bytes()[:100])
+    assert np.array_equal(Gate(overlap(), *own).fitted["gate"]["weights"], whole)
 
 
 # understanding

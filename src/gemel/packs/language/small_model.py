@@ -8,6 +8,7 @@ never imported, as it asks for torch.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -42,7 +43,8 @@ def minilm() -> Meaning:
     """Return the model; raises Unavailable, naming what to install, where its package or libraries are missing."""
     folder = _folder()
     weights, heads, epsilon = _weights(folder)
-    return Meaning("all-MiniLM-L6-v2", _encoder(_tokenizer(folder), weights, heads, epsilon))
+    encoder = _encoder(_tokenizer(folder), weights, heads, epsilon)
+    return Meaning("all-MiniLM-L6-v2", encoder, version=_version(folder, weights))
 
 
 def _folder() -> Path:
@@ -81,6 +83,14 @@ def _weights(folder: Path) -> tuple[dict[str, Any], int, float]:
     table = held["embeddings.word_embeddings.weight"]
     heads, epsilon = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
     return {"layers": layers, "first": words, "places": places, "table": table}, heads, epsilon
+
+
+def _version(folder: Path, weights: Mapping[str, Any]) -> str:
+    """Return a digest of the tokenizer and of the last layer, which no further training leaves as it is."""
+    found = hashlib.sha256((folder / "tokenizer.json").read_bytes())
+    for part in ("down.weight", "last.bias"):
+        found.update(np.ascontiguousarray(weights["layers"][-1][part]).tobytes())
+    return found.hexdigest()[:32]
 
 
 def _encoder(tokenizer: Tokenizer, weights: Mapping[str, Any], heads: int, epsilon: float) -> Any:

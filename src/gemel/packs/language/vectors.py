@@ -17,11 +17,15 @@ Encode = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True)
 class Meaning:
-    """A way to turn texts into vectors; `weaker` says what it cannot do, and is empty for the full model."""
+    """A way to turn texts into vectors; `weaker` says what it cannot do, and is empty for the full model.
+
+    `version` tells other weights or another tokenizer of the same name.
+    """
 
     name: str
     encode: Encode
     weaker: str = ""
+    version: str = ""
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return a float32 array (len(texts), 384): rows of length 1, or 0 for a text without words."""

@@ -14,9 +14,9 @@ from importlib.resources import files
 
 import numpy as np
 
-from gemel.packs.diabetes.sunny.fitting import HASHED, hashed, kept
+from gemel.packs.diabetes.sunny.fitting import Arrays, embedded, hashed, kept
 from gemel.packs.diabetes.sunny.normal import normal
-from gemel.packs.language import Meaning, remembered
+from gemel.packs.language import Meaning
 
 WIDTH, WORDS, SMOOTH = 1.0, 0.3, 0.1
 """Of the kernel exp(-WIDTH (d² of vectors + WORDS · d² of hashed words)), and the ridge; tried on sentences of their own."""
@@ -48,10 +48,13 @@ class Gate:
 
     def __init__(self, words: Meaning, unsafe: Mapping[str, Sequence[str]], harmless: Sequence[str]) -> None:
         self.meaning, self.kinds = words, tuple(unsafe)
-        self._said = [normal(one) for group in (*unsafe.values(), harmless) for one in group]
+        self.said = [normal(one) for group in (*unsafe.values(), harmless) for one in group]
         self._of = np.repeat(np.arange(len(unsafe) + 1), [*(len(group) for group in unsafe.values()), len(harmless)])
-        about = [words.name, self._said, self._of.tolist(), WIDTH, WORDS, SMOOTH, HASHED, 1]
-        self._weights = kept(about, self._fit)["weights"]
+        examples = embedded(words, self.said)
+        self.vectors = examples["vectors"].astype(np.float32)
+        about = [self.said, self._of.tolist(), WIDTH, WORDS, SMOOTH]
+        self.fitted = {"examples": examples, "gate": kept("gate", words, about, self.fit)}
+        self._weights = self.fitted["gate"]["weights"]
 
     def judge(self, said: Sequence[str]) -> tuple[np.ndarray, list[str]]:
         """Return for each sentence how unsafe it or a part of it looks, about -1 to 1, and the likeliest kind if it is."""
@@ -67,7 +70,7 @@ class Gate:
 
     @cached_property
     def _held(self) -> np.ndarray:
-        return self._features(self._said, remembered(self.meaning, self._said))
+        return self._features(self.said, self.vectors)
 
     def _features(self, said: Sequence[str], vectors: np.ndarray) -> np.ndarray:
         """Return rows whose inner products are those of the kernel's distances."""
@@ -81,12 +84,12 @@ class Gate:
         near: np.ndarray = np.exp(-WIDTH * (squares - 2 * rows @ self._held.T))
         return near
 
-    def _fit(self) -> dict[str, np.ndarray]:
+    def fit(self) -> Arrays:
         """Solve for the weights of the examples; both sides weigh the same, however many there are."""
         harmless = self._of == len(self.kinds)
         aims = np.where(harmless, -1.0, 1.0)[:, None]
         each = np.where(self._of[:, None] == np.arange(len(self.kinds)), 1.0, 0.0)
         ridge = SMOOTH * np.where(harmless, 1.0, (~harmless).sum() / harmless.sum())
-        near = self._near(self._said, self._held[:, : self._held.shape[1] - HASHED]).astype(np.float64)
+        near = self._near(self.said, self.vectors).astype(np.float64)
         solved = np.linalg.solve(near + np.diag(ridge), np.concatenate([aims, each], axis=1))
         return {"weights": solved.astype(np.float32)}

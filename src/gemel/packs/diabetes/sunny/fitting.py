@@ -1,4 +1,8 @@
-"""What is fitted on example sentences: hashed words as features beside sentence vectors, and weights that are kept on disk."""
+"""What is fitted on example sentences: hashed words as features beside sentence vectors, and what comes of them, kept.
+
+The package carries what was fitted on its own examples (`shipping.py`). Each file bears a checksum of what it was made from;
+where that is another, it is made anew and kept on disk (`gemel.model.cache`).
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,25 @@ import hashlib
 import json
 import os
 import re
+import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
 from gemel.model.cache import cache_folder
+from gemel.packs.language import Meaning
 
 HASHED = 1024
 """How many places hashed words share."""
+CODE = 4
+"""Raised whenever the same examples and model would give other vectors or weights."""
+
+Arrays = Mapping[str, np.ndarray]
 
 
 def hashed(said: str) -> np.ndarray:
@@ -32,19 +45,59 @@ def hashed(said: str) -> np.ndarray:
     return found / length if length else found
 
 
-def kept(about: object, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Return what *make* returns, made once for the same *about* (JSON types); a damaged file is made anew."""
-    digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
-    path = cache_folder() / "sunny" / f"{digest}.npz"
-    with (
-        contextlib.suppress(OSError, ValueError, KeyError, EOFError),
-        np.load(path, allow_pickle=False) as held,
-    ):
-        return {name: held[name] for name in held.files}
-    made = make()
-    part = path.with_suffix(f".{os.getpid()}.part.npz")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(part, **made)  # type: ignore[arg-type]
-        part.replace(path)
+def checksum(about: object) -> str:
+    """Return a digest of *about* (JSON types) and of the version of the fit."""
+    return hashlib.sha256(json.dumps([CODE, HASHED, about]).encode()).hexdigest()[:32]
+
+
+def embedded(words: Meaning, said: Sequence[str]) -> Arrays:
+    """Return `vectors` of *said* (n, 384) to half precision, an error of about 1e-4."""
+
+    def embed() -> Arrays:
+        return {"vectors": words.embed(said).astype(np.float16)}
+
+    return embed() if words.weaker else kept("examples", words, list(said), embed)
+
+
+def kept(name: str, words: Meaning, about: object, make: Callable[[], Arrays]) -> Arrays:
+    """Return what *make* returns, and its `checksum`: from the package or the disk where it is of the same *about*."""
+    of, folder = checksum([name, words.name, words.version, about]), cache_folder() / "sunny"
+    path = folder / f"{of}.npz"
+    for place in (shipped() / filed(name, words), path):
+        held = _read(place, of)
+        if held is not None:
+            return held
+    made = {**make(), "checksum": np.array(of)}
+    with contextlib.suppress(OSError):  # a full disk only costs time
+        folder.mkdir(parents=True, exist_ok=True)
+        write(path, made)
     return made
+
+
+def filed(name: str, words: Meaning) -> str:
+    """Return the name of a file in the package."""
+    return f"{name}-words.npz" if words.weaker else f"{name}.npz"
+
+
+def shipped() -> Traversable:
+    """Return the folder of what the package carries."""
+    return files(__package__) / "fitted"
+
+
+def write(path: Path, made: Arrays) -> None:
+    """Write beside and rename, so that no reader meets half a file."""
+    part = path.with_suffix(f".{os.getpid()}.part.npz")
+    np.savez_compressed(part, **made)  # type: ignore[arg-type]
+    part.replace(path)
+
+
+def _read(place: Traversable, of: str) -> Arrays | None:
+    """Return the arrays of a file, or None where it is missing, damaged or made of something else."""
+    with (
+        contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error),
+        place.open("rb") as file,
+        np.load(file, allow_pickle=False) as held,
+    ):
+        if str(held["checksum"]) == of:
+            return {name: held[name] for name in held.files}
+    return None

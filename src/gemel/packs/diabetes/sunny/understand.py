@@ -1,7 +1,7 @@
 """What somebody means: the nearest of the intents in `intents.toml`, by a linear classifier on sentence vectors.
 
 The classifier is a logistic regression (scikit-learn) on the vectors of the example sentences beside hashed words and pairs of
-words; it is fitted once for each set of examples and model, and kept on disk beside the vectors.
+words; what was fitted on these examples comes with the package (`fitting.py`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from importlib.resources import files
 import numpy as np
 
 from gemel.packs.diabetes.sunny.caution import Gate, cautions
-from gemel.packs.diabetes.sunny.fitting import HASHED, hashed, kept
+from gemel.packs.diabetes.sunny.fitting import Arrays, hashed, kept
 from gemel.packs.diabetes.sunny.normal import normal
-from gemel.packs.language import Meaning, meaning, remembered
+from gemel.packs.language import Meaning, meaning
 
 UNSAFE = "unsafe."
 WORDS, WORDS_ALONE = 0.35, 1.0
@@ -73,12 +73,16 @@ def examples() -> Mapping[str, Sequence[str]]:
 class Understanding:
     """Understands sentences by one `Meaning`."""
 
-    def __init__(self, words: Meaning, told: Mapping[str, Sequence[str]] | None = None) -> None:
-        self.meaning, self._told = words, told or examples()
-        self.intents = tuple(self._told)
-        self._weights, self._bias = self._fitted()
+    def __init__(self, words: Meaning) -> None:
+        told = examples()
+        self.meaning, self.intents, self._gate = words, tuple(told), Gate(words, *_judged_examples(told))
+        self._said = [normal(one) for group in told.values() for one in group]
+        self._meant = [row for row, group in enumerate(told.values()) for _ in group]
         self._safe = np.array([not name.startswith(UNSAFE) for name in self.intents])
-        self._gate = Gate(words, *_judged_examples(self._told))
+        about = [self._said, self._meant, WORDS, WORDS_ALONE, STRENGTH, STRENGTH_ALONE]
+        intents = kept("intents", words, about, self.fit)
+        self._weights, self._bias = intents["weights"], intents["bias"]
+        self.fitted = {**self._gate.fitted, "intents": intents}
 
     def understand(self, text: str, names: Sequence[str] = ()) -> Understood:
         """Return what *text* means; raises nothing: what means nothing is `off_topic` with little chance."""
@@ -98,7 +102,9 @@ class Understanding:
 
     @cached_property
     def _vectors(self) -> np.ndarray:
-        return remembered(self.meaning, [normal(one) for group in self._told.values() for one in group])
+        """Of the examples of intents, which are all among those of the gate."""
+        rows = {one: row for row, one in enumerate(self._gate.said)}
+        return self._gate.vectors[[rows[one] for one in self._said]]
 
     def _judged(self, scores: np.ndarray, near: float) -> Understood:
         chances = np.exp(scores - scores.max())
@@ -113,19 +119,12 @@ class Understanding:
         weight = WORDS_ALONE if self.meaning.weaker else WORDS
         return np.concatenate([vectors, weight * np.stack([hashed(one) for one in said])], axis=1)
 
-    def _fitted(self) -> tuple[np.ndarray, np.ndarray]:
-        about = [self.meaning.name, self._told, WORDS, WORDS_ALONE, STRENGTH, STRENGTH_ALONE, HASHED, 3]
-        held = kept(about, self._fit)
-        return held["weights"], held["bias"]
-
-    def _fit(self) -> dict[str, np.ndarray]:
+    def fit(self) -> Arrays:
         from sklearn.linear_model import LogisticRegression
 
-        said = [normal(one) for group in self._told.values() for one in group]
-        meant = [row for row, group in enumerate(self._told.values()) for _ in group]
         strength = STRENGTH_ALONE if self.meaning.weaker else STRENGTH
         model = LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
-        model.fit(self._features(said, self._vectors), meant)
+        model.fit(self._features(self._said, self._vectors), self._meant)
         return {"weights": model.coef_.astype(np.float32), "bias": model.intercept_.astype(np.float32)}
 
 
