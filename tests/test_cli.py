@@ -119,6 +119,36 @@ def test_importing_twice_changes_nothing_and_says_so(run: Run, lived: Path, tmp_
     assert run("import", lived, *TYPE, "bob", "--json").body["new"] == 0
 
 
+def test_a_clock_that_was_wrong_is_put_right_also_in_a_record_that_is_there(
+    run: Run, lived: Path, tmp_path: Path
+) -> None:
+    """What is shifted replaces what stood, once; into a twin of its own it goes the same way; all else stays."""
+    run("import", lived, *TYPE, "bob")
+    late = run("import", lived, *TYPE, "bob", "--shift", "carbs=-4 h", "--json")
+    again = run("import", lived, *TYPE, "bob", "--shift", "carbs=-4 h")
+    run("import", lived, *TYPE, "eve", "--shift", "carbs=-4 h")
+    run("import", lived, *TYPE, "ann")
+    from gemel.bank import Bank
+
+    with Bank.open(str(tmp_path / "store")) as bank:
+        bob, eve, ann = (bank.replica(name).plan(0, 2**62) for name in ("bob", "eve", "ann"))
+    meals = [dose.at - 4 * 3_600_000 if dose.lever == "carbs" else dose.at for dose in ann]
+    assert late.body["new"] == 2 * sum(dose.lever == "carbs" for dose in ann) > 0
+    assert "nothing new" in again.out
+    assert sorted(d.at for d in bob) == sorted(d.at for d in eve) == sorted(meals)
+
+
+@pytest.mark.parametrize(
+    ("shift", "said"), [("sugar=-4 h", "carbs"), ("carbs=soon", "length of time"), ("carbs=-40 h", "more than a day")],
+)  # fmt: skip
+def test_a_shift_that_cannot_be_is_refused_and_nothing_is_written(
+    run: Run, lived: Path, tmp_path: Path, shift: str, said: str
+) -> None:
+    found = run("import", lived, *TYPE, "bob", "--shift", shift)
+    assert (found.code, facts(tmp_path / "store")) == (2, 0)
+    assert said in " ".join(found.err.split()).replace("│ ", "")
+
+
 def changed(at: int, column: int, value: str) -> list[list[str]]:
     """Return six hours in which one cell is another."""
     lines = rows(6)

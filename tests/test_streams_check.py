@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gemel.errors import BadInput, NotFound, unknown
 from gemel.facts import DAY, HOUR, MINUTE, time_of
 from gemel.streams import Gap, Item, Place, Report, checked, collect, key_of, withdraws
+from gemel.streams.shift import shifted
 from gemel.twintype import Lever, Signal
 
 START = time_of("2026-03-01T00:00Z")
@@ -158,3 +159,10 @@ def test_keys_do_not_depend_on_order_or_company(items: list[Item], rng: object) 
     together = {key_of(item) for item in checked(items, Person())}
     assert {key_of(item) for item in checked(shuffled, Person())} == together
     assert {key_of(one) for item in items for one in checked([item], Person())} == together
+
+
+def test_what_a_shift_would_move_into_the_future_is_refused() -> None:
+    items = [Item("carbs", 20.0, "g", 1_000_000, None, Place("a", 3))]
+    assert shifted(items, {"carbs": 5}, 1_000_005)[0].at == 1_000_005
+    with pytest.raises(BadInput, match="still to come"):
+        shifted(items, {"carbs": 5}, 1_000_004)

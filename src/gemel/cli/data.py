@@ -23,21 +23,32 @@ Where = Annotated[
 Name = Annotated[str, typer.Option("--twin", help="The twin; made if there is none of that name.")]
 Type = Annotated[str, typer.Option("--type", help="The type of twin, such as diabetes.person.")]
 Map = Annotated[Path | None, typer.Option("--map", help="A column map (TOML or JSON) for a CSV file.")]
+Shift = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shift", help="NAME=TIME: that clock was wrong, as 'carbs=-4 h'; replaces what was imported unshifted."
+    ),
+]
 Zone = Annotated[str | None, typer.Option("--timezone", help="Time zone of local times, such as Europe/Stockholm.")]
 
 
 def import_(
-    path: Where, *, type_: Type, twin: Name, map_: Map = None, timezone: Zone = None, store: Store = STORE,
-    actor: Actor, purpose: Purpose = PURPOSE, as_json: Json = False,
+    path: Where, *, type_: Type, twin: Name, map_: Map = None, timezone: Zone = None, shift: Shift = None,
+    store: Store = STORE, actor: Actor, purpose: Purpose = PURPOSE, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Import a record: all of it, or nothing and why. Importing it again changes nothing."""
+    from gemel.bank import wall_clock
+    from gemel.streams.shift import shifted
+
     with progress() as tell:
         tell(f"reading {path}", 0, 1)
         found = _collected(path, type_, map_, timezone)
+        by = _shifts(shift, type_)
         tell(f"reading {path}", 1, 1)
         with opened(store, create=True) as bank:
             tell("writing", 0, 1)
-            loaded = _writable(bank, twin, type_, actor, purpose).record(found.items)
+            items = shifted(found.items, by, wall_clock(), instead=twin in bank) if by else found.items
+            loaded = _writable(bank, twin, type_, actor, purpose).record(items)
             tell("writing", 1, 1)
     body = {"twin": twin, "new": loaded.new, "known": loaded.known, "report": found.report.describe()}
     new = f"{twin}: {loaded.new} new facts, {loaded.known} known already\n{found.report}"
@@ -60,6 +71,15 @@ def _collected(path: Path, type_: str, map_: Path | None, timezone: str | None) 
     if not found.items:
         raise BadInput("holds nothing to import", file=str(path))
     return found
+
+
+def _shifts(told: list[str] | None, type_: str) -> dict[str, int]:
+    """Return by how much what is named is moved."""
+    from gemel.bank.catalogue import installed
+    from gemel.streams.shift import shifts
+
+    own = installed()[type_]
+    return shifts(told or [], {*own.signals, *own.levers})
 
 
 def _writable(bank: Bank, twin: str, type_: str, actor: str, purpose: str) -> Twin:

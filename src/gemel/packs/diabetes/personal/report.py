@@ -64,7 +64,8 @@ class Identified:
         lines = [f"{self.twin}: {self.days} days, {self.fresh} of them new; {weight}"]
         if self.late:
             lines += [
-                f"entries of carbohydrate stand {self.late / HOUR:+g} h behind boluses: another clock? taken as made then"
+                f"entries of carbohydrate stand {self.late / HOUR:+g} h behind boluses: another clock? moved here; "
+                f"the record itself: gemel import --shift 'carbs={-self.late / HOUR:+g} h'"
             ]
         lines += [
             "",
