@@ -26,7 +26,7 @@ from gemel.bank.catalogue import roles
 from gemel.bank.companion import TALKED, Call, Reply, companion, talk, wake
 from gemel.bank.team import join
 from gemel.bank.tokens import Tokens
-from gemel.bank.tools import named, offered
+from gemel.bank.tools import named, offered, scenario
 from gemel.errors import BadInput, Refused, Unavailable
 from gemel.facts import DAY, HOUR, MINUTE, Time
 from gemel.loop import Loop
@@ -206,13 +206,13 @@ def test_the_held_set_is_large_and_no_sentence_of_it_is_an_example() -> None:
 
 
 def test_with_the_small_model_at_least_95_of_100_held_sentences_are_understood(small_model: Meaning) -> None:
-    """Reached: 167 of 174 (96 %; a binomial 90 % interval of 92.6 to 98.1 %); asking back counts as not understood."""
+    """Reached: 180 of 189, seen before; asking back counts as not understood."""
     right, wrong = understood(small_model)
     assert right.total() / (right.total() + wrong.total()) >= 0.95, wrong
 
 
 def test_by_words_alone_fewer_are_understood_and_it_says_so(home: Home) -> None:
-    """Reached: 153 of 174 (88 %)."""
+    """Reached: 164 of 189 (87 %)."""
     right, _ = understood(overlap())
     assert right.total() / len(MEANT) >= 0.84
     alone = Sunny(lambda: Understanding(overlap()))
@@ -425,6 +425,23 @@ def test_a_low_number_in_words_calls_a_grown_up(home: Home) -> None:
 
 
 # consent
+
+
+def test_how_she_is_set_up_is_told_as_a_holder_wants_it(home: Home) -> None:
+    (before,) = home.says("are my words written down")
+    assert before.intent == "settings" and "aren't kept" in before.text and "mg/dL" in before.text
+    named(offered(SMALL.name), "set_companion").call(home.seen("sarah"), {"keep_words": True, "unit": "mmol/L"})
+    (after,) = home.says("are my words written down")
+    assert "is kept" in after.text and "mmol/L" in after.text and "stays on this computer" in after.text
+    assert [call.tool for call in after.calls][-1] == "companion"
+
+
+def test_what_was_proposed_is_told_with_what_became_of_it(home: Home) -> None:
+    assert home.says("are there any proposals")[0].text == strings()["why"]["no_proposal"]
+    fork = home.twin.fork("a snack").suppose(scenario(home.twin, "meal", {}))
+    made = home.twin.propose(fork, "a snack helps")
+    (told,) = home.says("are there any proposals")
+    assert told.intent == "proposals" and made.status in told.text and "a snack helps" in told.text
 
 
 def test_every_call_is_made_as_whoever_talks_and_refusals_are_said_kindly(home: Home) -> None:

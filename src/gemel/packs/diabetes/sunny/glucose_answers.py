@@ -121,7 +121,7 @@ def why(turn: Turn) -> str:
     if re.search(
         r"\b(propos|suggest|advis|recommend|pump (do|want|change)|that change|it want)", normal(turn.sentence)
     ):
-        return _proposal(turn)
+        return proposal(turn)
     found = turn.asking("recent", hours=4.0)
     change = "" if found["change"] is None else turn.say(
         "why.change", minutes=found["change_min"], change=_signed(turn, found["change"]), unit=turn.unit
@@ -139,7 +139,8 @@ def _signed(turn: Turn, value: float) -> str:
     return ("+" if value > 0 else "−" if value < 0 else "") + turn.glucose(abs(value))
 
 
-def _proposal(turn: Turn) -> str:
+def proposal(turn: Turn) -> str:
+    """Return what was proposed last, by whom, and what became of it."""
     found = turn.asking("proposals")["proposals"]
     if not found:
         return turn.say("why.no_proposal")

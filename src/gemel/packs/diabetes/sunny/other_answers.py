@@ -44,6 +44,18 @@ def _setting(turn: Turn, one: Mapping[str, Any]) -> str:
     return turn.say("plan.setting", label=one["label"], value=value, unit=unit) + "."
 
 
+def settings(turn: Turn) -> str:
+    """Return how a holder wants Sunny to be."""
+    found = turn.asking("companion")
+    away = found["large_model"] and found["large_model_named"]
+    return together(
+        turn.say("settings.told", unit=found["unit"], timezone=found["timezone"], emergency=found["emergency"]),
+        turn.say("settings.kept" if found["keep_words"] else "settings.not_kept"),
+        turn.say("settings.away" if away else "settings.here"),
+        turn.say("settings.change"),
+    )
+
+
 def play(turn: Turn) -> str:
     """Return points, days in a row and badges."""
     found = turn.asking("play")

@@ -33,15 +33,16 @@ KEPT = ("food", "lesson")
 
 ANSWERS: Mapping[str, Callable[[Turn], str]] = {
     "now": glucose_answers.now, "ahead": glucose_answers.ahead, "history": glucose_answers.history,
-    "why": glucose_answers.why, "sport": glucose_answers.sport, "what_if": food_answers.what_if,
-    "log_food": food_answers.log_food, "food": food_answers.food, "suggest_food": food_answers.suggest_food,
-    "alerts": other_answers.alerts, "plan": other_answers.plan, "play": other_answers.play, "learn": other_answers.learn,
+    "why": glucose_answers.why, "proposals": glucose_answers.proposal, "sport": glucose_answers.sport,
+    "what_if": food_answers.what_if, "log_food": food_answers.log_food, "food": food_answers.food,
+    "suggest_food": food_answers.suggest_food, "alerts": other_answers.alerts, "plan": other_answers.plan,
+    "settings": other_answers.settings, "play": other_answers.play, "learn": other_answers.learn,
     "feelings": other_answers.feelings, "help": other_answers.help_wanted,
     **dict.fromkeys(("greeting", "thanks", "bye", "abilities", "off_topic"), other_answers.small),
 }  # fmt: skip
 """What answers each intent."""
 
-OWN = ("log_food", "learn", "help", "feelings", "greeting", "thanks", "bye", "abilities", "off_topic")
+OWN = ("log_food", "learn", "help", "feelings", "settings", "greeting", "thanks", "bye", "abilities", "off_topic")
 """Intents that are answered here even where a large model is in use: they write, wait, call somebody, or need no model."""
 
 
