@@ -1,4 +1,4 @@
-"""How careful to be with one person: mg/dL by which forecasts are lowered, learned from the lows that came.
+"""How careful to be with one person: mg/dL by which forecasts are lowered when lows are counted, learned from those that came.
 
 Integral control of the share of readings that are low, after the run-to-run tuning of Magni et al. 2009
 (10.1177/193229680900300512), reading by reading instead of day by day. It takes in what no model of glucose knows of: a sensor
@@ -24,10 +24,10 @@ class Learning:
 
     start: float = 10.0
     gain: float = 1.0
-    goal: float = 0.007
+    goal: float = 0.01
     felt: float = 8.0
     least: float = -10.0
-    most: float = 40.0
+    most: float = 60.0
 
 
 LEARNING = Learning()

@@ -22,7 +22,7 @@ from gemel.packs.diabetes.control.basal_bolus import meal_bolus
 from gemel.packs.diabetes.control.caution import LEARNING, Learning, learned
 from gemel.packs.diabetes.control.fallback import ASTRAY, ASTRAY_MGDL, safe_basal
 from gemel.packs.diabetes.control.foresee import BODY, Body, Follower, Given
-from gemel.packs.diabetes.control.limit import BOOK, BOUNDS, Book, Bounds, Facts, cut, weigh
+from gemel.packs.diabetes.control.limit import BOOK, BOUNDS, PAUSE_MIN, Book, Bounds, Facts, cut, weigh
 from gemel.packs.diabetes.control.mpc import SETTINGS, Asked, Settings, mpc_many, room
 from gemel.packs.diabetes.control.oref0 import oref0_many
 from gemel.packs.diabetes.control.seam import SEGMENT_MIN, Moment, Profile
@@ -51,10 +51,12 @@ class Charts:
             self.book.usual[:, minute] = ward.settings.basal[:, (BOOK - 1 - minute) // 60 % 24] / 60
         self.book.basal[:] = self.book.usual
         self.glucose = np.full((n, 4), np.nan)
+        self.unheard = np.zeros(n)
 
     def read(self, glucose: np.ndarray) -> None:
         """Keep a reading (subject,), NaN where there is none; newest last."""
         self.glucose = np.concatenate([self.glucose[:, 1:], glucose[:, None]], axis=1)
+        self.unheard = np.where(np.isnan(glucose), self.unheard + SPAN, 0.0)
 
     def gave(self, basal: np.ndarray, bolus: np.ndarray, usual: np.ndarray) -> None:
         """Keep what the pump reports for the last five minutes: U/h, U, and what the profile says, U/h."""
@@ -74,8 +76,9 @@ class Charts:
         likely, low = line, line
         if ahead is not None:
             soon = ahead[:, :, :13]
-            likely = np.minimum(known, np.median(soon, axis=1).min(axis=-1))
-            low = np.minimum(known, np.quantile(soon, 0.1, axis=1).min(axis=-1))
+            heard = self.unheard <= PAUSE_MIN
+            likely = np.where(heard, np.minimum(known, np.median(soon, axis=1).min(axis=-1)), line)
+            low = np.where(heard, np.minimum(known, np.quantile(soon, 0.1, axis=1).min(axis=-1)), line)
         changes = np.abs(np.diff(self.glucose, axis=1))
         jumped = (np.nan_to_num(changes) > bounds.jump * SPAN).any(axis=1)
         fresh = age * SPAN <= bounds.stale_min

@@ -9,7 +9,7 @@ import numpy as np
 
 from gemel.facts import MINUTE, Time
 from gemel.packs.diabetes.control.activity import curve_of, net, on_board, pulses
-from gemel.packs.diabetes.control.limit import BOUNDS, Bounds, limit
+from gemel.packs.diabetes.control.limit import BOUNDS, PAUSE_MIN, Bounds, limit
 from gemel.packs.diabetes.control.seam import Controller, Moment, Order
 
 ASTRAY = 4.0
@@ -20,9 +20,6 @@ ASTRAY_MGDL = 40.0
 
 FALLING_TO = 80.0
 """mg/dL half an hour after the last reading, by its line, below which a stale sensor means no basal."""
-
-PAUSE_MIN = 60
-"""Such a pause ends so long after the last reading: insulin that never comes back is a danger of its own. Judgement."""
 
 Alert = tuple[str, str]
 """How urgent (urgent, warning), and what to tell a person; as the alarms of gemel.packs.diabetes.agents."""

@@ -19,6 +19,10 @@ BOOK = DAY // MINUTE
 """Minutes of insulin the guard keeps in its book."""
 
 
+PAUSE_MIN = 60
+"""What was going low holds basal back until so long after the last reading, and an ensemble speaks no longer than that: insulin
+that never comes back is a danger of its own. Judgement."""
+
 MOST = 1000.0
 """U or U/h beyond which a pump's book cannot be right."""
 
@@ -226,12 +230,14 @@ def _credible(amount: float) -> float:
 def _expected(moment: Moment) -> tuple[np.ndarray, np.ndarray]:
     """Return the middle and lower (10 %) forecast of the lowest glucose within the hour, none above the last reading.
 
-    Without the twin's ensemble both are the last readings' line, carried on for half an hour.
+    Without the twin's ensemble both are the last readings' line, carried on for half an hour; after an hour without a reading the
+    ensemble has nothing to go by.
     """
     recent = [r for r in moment.glucose if r.at > moment.now - 20 * MINUTE]
     last = float(recent[-1].value) if recent else np.inf
     likely = low = min(last, last + 30 * _slope(moment)) if recent else np.inf
-    if moment.foreseen is not None:
+    heard = bool(moment.glucose) and moment.now - moment.glucose[-1].at <= PAUSE_MIN * MINUTE
+    if moment.foreseen is not None and heard:
         soon = moment.foreseen.glucose[:, : HOUR // moment.foreseen.every + 1]
         likely = min(last, float(np.median(soon, axis=0).min()))
         low = min(last, float(np.quantile(soon, 0.1, axis=0).min()))

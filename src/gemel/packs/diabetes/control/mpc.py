@@ -46,7 +46,7 @@ class Settings:
     hours: float = 5.0
     part: float = 0.4
     meal_part: float = 1.0
-    spare_min: int = 45
+    spare_min: int = 90
     smallest: float = 0.05
     meal_min: float = 5.0
     boluses: bool = True
@@ -59,7 +59,7 @@ SETTINGS = Settings()
 class Asked:
     """What is known of n people: the ensemble's `glucose`, `per_unit` (n, member, time) as in `Foreseen`; and each (n,): the
     profile's basal `usual` U/h, the largest basal in U/h, the largest bolus in U, whether a meal was just announced, and the
-    `caution`, mg/dL by which forecasts are taken to be lower than they say.
+    `caution`, mg/dL by which forecasts are taken to be lower than they say when lows are counted.
     """
 
     glucose: np.ndarray
@@ -74,7 +74,7 @@ class Asked:
 @dataclass(frozen=True)
 class Chosen:
     """For n people, each (n,): `basal` U/h, `bolus` U now; the `wanted` U over the next half hour and the `allowed` ones; the
-    shares of members below 70 and 54 mg/dL with what is given; and the expected glucose at the end; all with caution.
+    shares of members below 70 and 54 mg/dL with what is given, caution taken; and the expected glucose at the end.
     """
 
     basal: np.ndarray
@@ -158,9 +158,9 @@ def shares(glucose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def mpc_many(asked: Asked, settings: Settings = SETTINGS) -> Chosen:
     """Return what to give n people now; where the ensemble is not numbers, nothing."""
     sound = np.isfinite(asked.glucose).all((-1, -2)) & np.isfinite(asked.per_unit).all((-1, -2))
-    lowered = asked.glucose - asked.caution[:, None, None]
-    clean = replace(asked, glucose=_or(lowered, sound, 100.0), per_unit=_or(asked.per_unit, sound, 0.0))
+    clean = replace(asked, glucose=_or(asked.glucose, sound, 100.0), per_unit=_or(asked.per_unit, sound, 0.0))
     ladder, spare = _ladder(clean, settings)
+    held = spare - asked.caution[:, None, None]
     most, soon = ladder.rung + clean.most_bolus, round(settings.low_hours * 4) + 1
     drawn = ladder.drawn_in(settings.recourse)
     moved = settings.target - CALM
@@ -170,14 +170,14 @@ def mpc_many(asked: Asked, settings: Settings = SETTINGS) -> Chosen:
         return np.asarray((slope(drawn.at(units) - moved, settings.under) * unit).sum((-1, -2)) >= 0.0)
 
     def too_low(units: np.ndarray) -> np.ndarray:
-        low, very_low = shares((ladder.at(units) + spare)[..., :soon])
+        low, very_low = shares((ladder.at(units) + held)[..., :soon])
         return np.asarray((low > settings.below_70) | (very_low > settings.below_54))
 
     wanted, allowed = _largest(most, too_much), _largest(most, too_low)
     units = np.where(sound, np.minimum(wanted, allowed), 0.0)
     basal, bolus = _given(units, ladder.rung, asked, settings)
     with_it = ladder.at(basal * SEGMENT_MIN / 60 + bolus)
-    low, very_low = shares((with_it + spare)[..., :soon])
+    low, very_low = shares((with_it + held)[..., :soon])
     return Chosen(basal, bolus, wanted, allowed, low, very_low, with_it[..., -1].mean(axis=-1))
 
 

@@ -58,7 +58,7 @@ class Moment:
 
     `doses` holds boluses (U), basal rates (U/h, each until the next) and announced carbohydrate (g). `raised` is by how much
     exercise, illness or the like is known to change insulin sensitivity (1 is as usual); `daily` is a usual day's insulin in U;
-    `caution` is by how many mg/dL a forecast is to be taken as lower than it says.
+    `caution` is by how many mg/dL a forecast is to be taken as lower than it says when lows are counted.
     """
 
     now: Time
