@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import zlib
 from pathlib import Path
 
@@ -40,14 +39,15 @@ def mend(cache: Path) -> None:
 
     Only what was written since the last time is read: hundreds of whole entries would cost a third of a second a start.
     """
-    stamp = cache / "mended"
+    stamp, begun = cache / "mended", cache / f"mending.{os.getpid()}"
     with contextlib.suppress(OSError):
-        began, since = time.time(), stamp.stat().st_mtime if stamp.exists() else 0.0
+        begun.touch()
+        began, since = begun.stat().st_mtime - CLOCK_S, stamp.stat().st_mtime if stamp.exists() else 0.0
         for entry in cache.glob("*-cache"):
             if entry.stat().st_mtime >= since:
                 _mend_one(entry)
-        stamp.touch()
-        os.utime(stamp, (began - CLOCK_S, began - CLOCK_S))
+        os.utime(begun, (began, began))
+        begun.replace(stamp)
 
 
 def _mend_one(entry: Path) -> None:
