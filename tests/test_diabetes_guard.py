@@ -238,6 +238,14 @@ def test_no_insulin_passes_when_low_glucose_is_more_likely_than_not() -> None:
     assert (falling.basal, falling.bolus) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize(("silent_min", "basal"), [(45, 0.0), (75, 0.8)])
+def test_an_ensemble_that_heard_nothing_for_an_hour_holds_no_basal_back(silent_min: int, basal: float) -> None:
+    """It is a guess by then; extra insulin does not pass either way."""
+    silent = moment(foreseen=foreseen(50.0, 60.0), glucose=flat(now=NOW - silent_min * MINUTE))
+    kept, _ = limit(Order(0.8, 1.0), silent)
+    assert (kept.basal, kept.bolus) == (basal, 0.0)
+
+
 def test_a_pause_of_basal_earns_no_room_for_a_bolus() -> None:
     paused = moment((Dose("basal", 0.0, NOW - 5 * HOUR), *RECENT))
     assert limit(Order(None, 9.0), paused)[0].bolus == pytest.approx(limit(Order(None, 9.0), moment(RECENT))[0].bolus)
