@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from family import lily as lily
 from hypothesis import HealthCheck, settings
 from postgres import new_store as new_store
 from postgres import postgres as postgres

@@ -16,9 +16,9 @@ import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect  # noqa: E402
+from post import Post  # noqa: E402
 from serving import listening  # noqa: E402
 from test_console import SCHEMES, SIZES, browser, built, complaints, keep  # noqa: E402, F401
-from test_reaching import Post  # noqa: E402
 
 from gemel.bank import Bank  # noqa: E402
 from gemel.bank.catalogue import roles  # noqa: E402

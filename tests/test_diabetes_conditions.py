@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
+from family import LIVED_UNTIL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemel.bank import Bank, Twin
+from gemel.bank import Twin
 from gemel.bank.features import Past
 from gemel.bank.tools import named, offered
 from gemel.dynamics import Dose, Subject
 from gemel.errors import BadInput
-from gemel.facts import DAY, HOUR, MINUTE, Time
+from gemel.facts import HOUR, MINUTE, Time
 from gemel.intervention import Intervention, Situation
 from gemel.loop.agents import Weighed
 from gemel.loop.attend import Attendant
 from gemel.loop.outbox import Outbox
 from gemel.packs import diabetes
-from gemel.packs.diabetes.asset import LILY, virtual_days
 from gemel.packs.diabetes.control.before_sport import NOTICE, SPORT_MODE, planned_sport, propose
 from gemel.packs.diabetes.control.sport import MODES
 from gemel.packs.diabetes.person import DYNAMICS, Person
 from gemel.packs.diabetes.scenarios import FORMS
-from gemel.streams import Item, Place
 
-NOW: Time = 1_795_000_020_000
+NOW: Time = LIVED_UNTIL
 VARIABLES = ["sensor.glucose", "supposed.shift"]
 
 
@@ -89,17 +86,6 @@ def test_stress_shows_within_the_hour_and_lasts_for_five() -> None:
     rise = course(*spell("stress", 25.0, HOUR, 20 * MINUTE))["supposed.shift"].mean(axis=1)
     assert rise[2 * 12 - 1] > 2.0
     assert rise[6 * 12 - 1] > 0.5 * rise.max()
-
-
-@pytest.fixture(scope="module")
-def lily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
-    """Yield the twin of a virtual child with a day of record."""
-    folder: Path = tmp_path_factory.mktemp("family")
-    with Bank.open(str(folder), clock=lambda: NOW) as bank:
-        twin = bank.create(diabetes.Person, "lily", by="sarah")
-        told = virtual_days([LILY], 1, seed=1, start=NOW - DAY)[LILY]
-        twin.record([Item(name, value, unit, at, None, Place("room")) for name, value, unit, at in told])
-        yield twin
 
 
 def tell(twin: Twin, what: str, percent: float, minutes_ago: float = 0.0) -> None:

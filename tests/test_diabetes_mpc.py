@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from family import LIVED_UNTIL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.closed_loop import accounted
-from gemel.bank import Bank, Twin
+from gemel.bank import Twin
 from gemel.bank.tools import named, offered
 from gemel.dynamics import Dose, Reading
-from gemel.facts import DAY, MINUTE
+from gemel.facts import MINUTE
 from gemel.intervention import Situation
 from gemel.loop.agents import Weighed
-from gemel.packs import diabetes
 from gemel.packs.diabetes.agents import CLOSED_LOOP
-from gemel.packs.diabetes.asset import LILY, Mishaps, Ward, virtual_days
+from gemel.packs.diabetes.asset import Mishaps, Ward
 from gemel.packs.diabetes.control import Foreseen, Moment, Profile
 from gemel.packs.diabetes.control.advice import CARBS, advise, metrics, what_if
 from gemel.packs.diabetes.control.caution import LEARNING, caution_of, learned
@@ -30,13 +29,12 @@ from gemel.packs.diabetes.control.following import followed
 from gemel.packs.diabetes.control.foresee import Follower, Given, of_trial
 from gemel.packs.diabetes.control.limit import facts_of
 from gemel.packs.diabetes.control.mpc import SETTINGS, Asked, mpc, mpc_many, risk, room, slope
-from gemel.streams import Item, Place
 from gemel.twintype import Autonomy
 
 NOW = 1_700_006_400_000
 PROFILE = Profile((0.8,) * 24, (50.0,) * 24, (10.0,) * 24)
 COLUMNS = 61
-LIVE_NOW = 1_795_000_020_000
+LIVE_NOW = LIVED_UNTIL
 
 
 def ensemble(seed: int, middle: float, spread: float, drop: float = 0.0, members: int = 32) -> Foreseen:
@@ -240,16 +238,6 @@ def test_what_if_sums_doses_at_their_times() -> None:
 
 
 # On a live twin
-
-
-@pytest.fixture(scope="module")
-def lily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
-    """Yield the twin of a virtual child with a day of record."""
-    with Bank.open(str(tmp_path_factory.mktemp("family")), clock=lambda: LIVE_NOW) as bank:
-        twin = bank.create(diabetes.Person, "lily", by="sarah")
-        told = virtual_days([LILY], 1, seed=1, start=LIVE_NOW - DAY)[LILY]
-        twin.record([Item(name, value, unit, at, None, Place("room")) for name, value, unit, at in told])
-        yield twin
 
 
 def test_a_live_twin_is_advised_by_a_tool_that_says_it_is_no_medical_device(lily: Twin) -> None:

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
+from family import LIVED_UNTIL
 
-from gemel.bank import Bank, Fork, Twin
-from gemel.facts import DAY, HOUR, MINUTE
+from gemel.bank import Fork, Twin
+from gemel.facts import HOUR, MINUTE
 from gemel.intervention import Scenario
 from gemel.packs import diabetes
-from gemel.packs.diabetes.asset import LILY, virtual_days
-from gemel.streams import Item, Place
 
-NOW = 1_795_000_020_000
-
-
-@pytest.fixture(scope="module")
-def lily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
-    """Yield the twin of a virtual child with a day of record."""
-    folder: Path = tmp_path_factory.mktemp("family")
-    with Bank.open(str(folder), clock=lambda: NOW) as bank:
-        twin = bank.create(diabetes.Person, "lily", by="sarah")
-        told = virtual_days([LILY], 1, seed=1, start=NOW - DAY)[LILY]
-        twin.record([Item(name, value, unit, at, None, Place("room")) for name, value, unit, at in told])
-        yield twin
+NOW = LIVED_UNTIL
 
 
 def effect(twin: Twin, scenario: Scenario, hours: float = 6) -> np.ndarray:

@@ -11,11 +11,10 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from email import message_from_string
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
+from post import Post
 from serving import HOME, TestClient, bearer, secret_of
 from typer.testing import CliRunner
 
@@ -36,32 +35,6 @@ from gemel.thread import MemoryThread
 SMALL = replace(Person, members=8)
 NOW: Time = 20_605 * 24 * HOUR + 10 * HOUR
 TOPIC = "lily-7Qd2xW"
-
-
-class Post:
-    """A server on this machine that takes JSON, and can be told to fail."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, dict[str, Any]]] = []
-        self.fails = 0
-        post = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if post.fails:
-                    post.fails -= 1
-                    self.send_response(503)
-                else:
-                    post.taken.append((self.path, body))
-                    self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import smtplib
 import ssl
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -106,9 +107,9 @@ class Carriers:
 class Pushed(Sink):
     """A sink that can also be used where nothing is asynchronous; it raises `Unavailable` without a secret in it."""
 
+    @abstractmethod
     def say(self, message: Mapping[str, Any], key: str) -> None:
         """Send a message: `title`, `text`, `severity` and whether it is `over`."""
-        raise NotImplementedError
 
     async def send(self, message: Mapping[str, Any], key: str) -> None:
         """Send a message, on a thread of its own."""
