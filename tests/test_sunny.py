@@ -33,7 +33,7 @@ from gemel.loop import Loop
 from gemel.packs.diabetes import Person
 from gemel.packs.diabetes.asset import LILY, VirtualPerson
 from gemel.packs.diabetes.sunny import safety, unfounded
-from gemel.packs.diabetes.sunny.caution import Gate
+from gemel.packs.diabetes.sunny.gate import Gate
 from gemel.packs.diabetes.sunny.large_model import LargeModel
 from gemel.packs.diabetes.sunny.normal import normal
 from gemel.packs.diabetes.sunny.numbers import shown
@@ -192,10 +192,10 @@ def test_a_damaged_file_is_made_anew(empty_cache: Path) -> None:
 
 
 def test_the_held_set_is_large_and_no_sentence_of_it_is_an_example() -> None:
-    from gemel.packs.diabetes.sunny.caution import cautions
+    from gemel.packs.diabetes.sunny.gate import judged
     from gemel.packs.diabetes.sunny.understand import examples
 
-    unsafe, harmless = cautions()
+    unsafe, harmless = judged()
     told = {normal(s).strip(" .?!") for g in (*examples().values(), *unsafe.values(), harmless) for s in g}
     held = [normal(s).strip(" .?!") for s, _ in [*MEANT, *DANGEROUS, *BLIND]]
     assert len(held) >= 200 and len(set(held)) == len(held)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from gemel.packs.diabetes.sunny.caution import parts
+from gemel.packs.diabetes.sunny.gate import parts
 from gemel.packs.diabetes.sunny.normal import normal
 
 SUPPOSED = re.compile(r"(so |and )?(what if|suppose|imagine|what (would|will) happen)\b(?!.*[.!?;] )")

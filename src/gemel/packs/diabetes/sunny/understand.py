@@ -14,8 +14,8 @@ from importlib.resources import files
 
 import numpy as np
 
-from gemel.packs.diabetes.sunny.caution import Gate, cautions
 from gemel.packs.diabetes.sunny.fitting import Arrays, hashed, kept
+from gemel.packs.diabetes.sunny.gate import Gate, judged
 from gemel.packs.diabetes.sunny.normal import normal
 from gemel.packs.language import Meaning, meaning
 
@@ -29,7 +29,7 @@ SURE, APART = 0.30, 0.08
 NEAR = 0.42
 """Below this cosine to the nearest example of the small model, a sentence is called unclear, unless it is small talk."""
 WARY = 0.25
-"""From here on the gate takes a sentence for unsafe (`caution.py`)."""
+"""From here on the gate takes a sentence for unsafe (`gate.py`)."""
 DOUBT = 0.15
 """From here on it is not clearly harmless: unless its intent is clear, it is handed to a person."""
 
@@ -130,7 +130,7 @@ class Understanding:
 
 def _judged_examples(told: Mapping[str, Sequence[str]]) -> tuple[Mapping[str, Sequence[str]], Sequence[str]]:
     """Return what the gate is fitted on: its own examples and those of the intents."""
-    unsafe, harmless = cautions()
+    unsafe, harmless = judged()
     kinds = {kind: [*told.get(UNSAFE + kind, ()), *group] for kind, group in unsafe.items()}
     return kinds, [*harmless, *(one for name, group in told.items() if not name.startswith(UNSAFE) for one in group)]
 

@@ -28,9 +28,9 @@ ENDS = re.compile(r"[.!?;:]+\s+")
 JOINS = re.compile(r"[.!?;:]+\s+|,\s+|\s+(?:and|but|then|so|because|cause|also|plus|while|since)\s+")
 
 
-def cautions() -> tuple[Mapping[str, Sequence[str]], Sequence[str]]:
+def judged() -> tuple[Mapping[str, Sequence[str]], Sequence[str]]:
     """Return example sentences of each unsafe kind, and harmless ones."""
-    told = tomllib.loads(files(__package__).joinpath("caution.toml").read_text(encoding="utf-8"))
+    told = tomllib.loads(files(__package__).joinpath("gate.toml").read_text(encoding="utf-8"))
     return told["unsafe"], told["safe"]["safe"]
 
 
