@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -27,6 +28,12 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, max_examples=1000)
 settings.load_profile("ci")
+
+
+with contextlib.suppress(ImportError):  # tests in a browser are skipped without it
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)  # the machine is shared
 
 
 LONGEST = (

@@ -274,7 +274,7 @@ def test_a_dropped_socket_is_said_and_mended(server: str, show: Open) -> None:
     assert page.evaluate("document.getAnimations().length") == 0, "reduced motion is respected"
     tell(server, "step")
     tell(server, "restore")
-    expect(page.get_by_test_id("connection")).to_have_text("live", timeout=20_000)
+    expect(page.get_by_test_id("connection")).to_have_text("live")
     expect(page.locator(".caption")).to_contain_text("now 14:05")
 
 
@@ -367,7 +367,7 @@ def test_a_login_that_ends_asks_again(server: str, show: Open) -> None:
     page = ready(show(dropped=True))
     tell(server, "lock")
     tell(server, "drop")
-    expect(page.get_by_role("heading", name="Log in to Gemel")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Log in to Gemel")).to_be_visible()
     page = show("/#login=used", dropped=True)
     expect(page.get_by_role("alert")).to_contain_text("used already")
 

@@ -119,7 +119,7 @@ def show(home: str, browser: Browser) -> Iterator[Open]:  # noqa: F811
         ours = urlsplit(home).netloc
         page.on("request", lambda asked: wrong.append(asked.url) if urlsplit(asked.url).netloc not in (ours, "") else 0)
         page.goto(f"{home}/{twin}{screen}" if twin else home)
-        expect(page.get_by_test_id("connection")).to_have_text("live", timeout=60_000)
+        expect(page.get_by_test_id("connection")).to_have_text("live")
         return page
 
     yield open_page
@@ -148,7 +148,7 @@ def test_each_screen_fits_and_reads(family: Family, show: Open, size: tuple[int,
     for actor, screen, title in SCREENS:
         page = show(actor, screen, size, scheme)
         shown = page.get_by_test_id("watch") if title is None else panel(page, title)
-        expect(shown).to_be_visible(timeout=60_000)
+        expect(shown).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (actor, screen)
         assert complaints(page) == [], (actor, screen)
         keep(page, f"people-{actor}-{screen or 'alerts'}-{size[0]}-{scheme}")
@@ -175,7 +175,7 @@ def test_a_school_nurse_sees_alerts_and_nothing_else(family: Family, show: Open)
     expect(watch).to_contain_text("Nothing needs you now")
     alert = family.alert("glucose is 61 mg/dL and falling")
     article = watch.get_by_role("article")
-    expect(article).to_contain_text("Glucose is 61 mg/dL and falling", timeout=30_000)
+    expect(article).to_contain_text("Glucose is 61 mg/dL and falling")
     assert page.get_by_role("navigation", name="Screens").count() == 0
     assert page.get_by_role("region", name="Past, now and future").count() == 0
     article.get_by_role("button", name=re.compile("^Add a note")).click()
@@ -185,7 +185,7 @@ def test_a_school_nurse_sees_alerts_and_nothing_else(family: Family, show: Open)
     told = family.bank.told("lily").acknowledged[alert.seq]
     assert (told.by, told.body["note"]) == ("nora", "she has her juice")
     family.alert("glucose is 61 mg/dL and falling", active=False)
-    expect(watch).to_contain_text("Nothing needs you now", timeout=30_000)
+    expect(watch).to_contain_text("Nothing needs you now")
 
 
 def test_a_parent_takes_care_of_an_alert_from_the_bell(family: Family, show: Open) -> None:
@@ -193,7 +193,7 @@ def test_a_parent_takes_care_of_an_alert_from_the_bell(family: Family, show: Ope
     family.alert("glucose is 58 mg/dL")
     page, hers = show("sarah"), show("lily")
     bell = page.get_by_test_id("bell")
-    expect(bell).to_have_accessible_name("Notices: 1 waiting", timeout=30_000)
+    expect(bell).to_have_accessible_name("Notices: 1 waiting")
     bell.click()
     dialog = page.get_by_role("dialog", name="Notices")
     assert complaints(page) == []
@@ -208,7 +208,7 @@ def test_a_child_cannot_silence_an_alert_about_herself(family: Family, show: Ope
     """Whoever takes care stops the telling, so neither her page, nor the day, nor her bell offers it to her."""
     family.alert("glucose is 49 mg/dL")
     page = show("lily")
-    expect(page.get_by_test_id("child").get_by_role("alert")).to_contain_text("Tell a grown-up now.", timeout=30_000)
+    expect(page.get_by_test_id("child").get_by_role("alert")).to_contain_text("Tell a grown-up now.")
     page.get_by_test_id("bell").click()
     expect(page.get_by_role("dialog", name="Notices")).to_contain_text("Glucose is 49 mg/dL")
     page.keyboard.press("Escape")
@@ -440,7 +440,7 @@ def test_sunny_hands_over_and_the_page_says_so(family: Family, show: Open) -> No
     chat.get_by_label("Say something to Sunny").fill("Should I take two units?")
     page.keyboard.press("Enter")
     expect(chat.get_by_role("log")).to_contain_text("A grown-up is asked to help", timeout=PATIENCE_MS)
-    expect(hers.get_by_test_id("bell")).to_have_accessible_name("Notices: 1 waiting", timeout=30_000)
+    expect(hers.get_by_test_id("bell")).to_have_accessible_name("Notices: 1 waiting")
 
 
 def test_a_lesson_is_tried_again_without_loss_and_then_counts(show: Open) -> None:

@@ -85,7 +85,7 @@ def panel_of(page: Page, name: str) -> Locator:
 
 def ready(page: Page) -> Page:
     """Return the page once the map and who is inside are there."""
-    expect(panel_of(page, "Customers inside")).to_be_visible(timeout=30_000)
+    expect(panel_of(page, "Customers inside")).to_be_visible()
     return page
 
 
@@ -147,8 +147,8 @@ def test_events_move_customers_along_the_map(clinic: Clinic, show: Open) -> None
     told = [Event(who, "arrived", clinic.clock.now - 20_000, attributes={"customers": "walk-in"}),
             Event(who, "queued", clinic.clock.now - 19_000, "register")]  # fmt: skip
     clinic.bank.append(drafts(told, "clinic", who))
-    expect(page.locator("[data-dot]").first).to_be_attached(timeout=20_000)
-    expect(panel_of(still, "Customers inside")).to_contain_text(who, timeout=20_000)
+    expect(page.locator("[data-dot]").first).to_be_attached()
+    expect(panel_of(still, "Customers inside")).to_contain_text(who)
     assert still.locator("[data-dot]").count() == 0
 
 
@@ -163,7 +163,7 @@ def test_nothing_shifts_when_numbers_change(clinic: Clinic, show: Open) -> None:
         for k in range(5)
     ]
     clinic.bank.append(drafts(told, "clinic", f"more-{clinic.clock.now}"))
-    expect(page.get_by_test_id("inside")).not_to_have_text(before, timeout=20_000)
+    expect(page.get_by_test_id("inside")).not_to_have_text(before)
     assert page.locator("[data-station=doctors] .disc").bounding_box() == box
 
 
@@ -172,7 +172,7 @@ def test_a_customer_sees_her_own_journey_and_nothing_else(clinic: Clinic, show: 
     with listening(clinic.app(Access(open_as=("cleo", CARE)))) as address:
         page = show(at=address)
         panel = page.get_by_role("region", name="Your journey")
-        expect(panel).to_be_visible(timeout=30_000)
+        expect(panel).to_be_visible()
         expect(panel.get_by_role("article")).to_have_count(1)
         assert page.get_by_role("region", name="Journey map").count() == 0
         assert complaints(page) == []
