@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from family import LIVED_UNTIL
@@ -22,11 +23,12 @@ from gemel.packs.diabetes.agents import CLOSED_LOOP
 from gemel.packs.diabetes.asset import Mishaps, Ward
 from gemel.packs.diabetes.control import Foreseen, Moment, Profile
 from gemel.packs.diabetes.control.advice import CARBS, advise, metrics, what_if
+from gemel.packs.diabetes.control.body import BODY, Given, Strength, announced
 from gemel.packs.diabetes.control.caution import LEARNING, caution_of, learned
 from gemel.packs.diabetes.control.closed import ByMPC, closed
 from gemel.packs.diabetes.control.fallback import Guards, judge
 from gemel.packs.diabetes.control.following import followed
-from gemel.packs.diabetes.control.foresee import Follower, Given, of_trial
+from gemel.packs.diabetes.control.foresee import Follower, of_trial
 from gemel.packs.diabetes.control.limit import facts_of
 from gemel.packs.diabetes.control.mpc import SETTINGS, Asked, mpc, mpc_many, risk, room, slope
 from gemel.twintype import Autonomy
@@ -82,11 +84,15 @@ def test_the_risk_is_kovatchevs_and_its_slope_never_falls() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(cases)
-def test_no_more_members_go_low_than_allowed_or_there_is_no_insulin(case: tuple[int, float, float, float]) -> None:
+@given(cases, st.booleans())
+def test_no_more_members_go_low_than_allowed_or_there_is_no_insulin(
+    case: tuple[int, float, float, float], meal: bool
+) -> None:
     ahead = ensemble(*case)
-    found = mpc_many(asked(ahead))
-    assert units(found) == 0.0 or (found.below_70[0] <= SETTINGS.below_70 and found.below_54[0] <= SETTINGS.below_54)
+    found = mpc_many(asked(ahead, meal=meal))
+    own = SETTINGS
+    most_70, most_54 = (own.meal_70, own.meal_54) if meal else (own.below_70, own.below_54)
+    assert units(found) == 0.0 or (found.below_70[0] <= most_70 and found.below_54[0] <= most_54)
 
 
 @settings(max_examples=60, deadline=None)
@@ -170,7 +176,47 @@ def test_a_follower_learns_how_sensitive_someone_is() -> None:
         truth.step(k * 5 * MINUTE, gave, np.full(2, np.nan))
         one.step(k * 5 * MINUTE, gave, truth.x["shown"].mean(axis=1))
     less, more = one.x["sensitivity"].mean(axis=1)
-    assert less < -0.15 < 0.05 < more
+    assert less < -0.05 < 0.05 < more
+
+
+def following(rise: float) -> Follower:
+    """Return a follower of one person whose glucose went *rise* mg/dL in the last hour to 180, which nothing explains."""
+    follower = Follower(*(np.full((1, 24), x) for x in (40.0, 10.0, 1.0)), np.array([180.0 - rise]), 1)
+    for k in range(36):
+        reading = 180.0 - rise * min(max(35 - k, 0) / 12, 1.0)
+        follower.step(k * 5 * MINUTE, Given(*(np.array([x]) for x in (0.0, 1 / 12, 0.0, 0.0))), np.array([reading]))
+    return follower
+
+
+def test_carbohydrate_told_after_its_rise_is_not_met_twice() -> None:
+    """A person whose glucose has risen by 120 mg/dL has eaten part of what they tell now; one in calm has eaten none of it."""
+    at, grams = 36 * 5 * MINUTE, np.array([30.0])
+    lifts = [one.foresee(at, grams)[0].mean() - one.foresee(at)[0].mean() for one in (following(0.0), following(120.0))]
+    assert 0 <= lifts[1] < 0.7 * lifts[0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0, 150), st.floats(-100, 300), st.floats(-2, 4))
+def test_what_is_told_late_is_eaten_once_at_most(grams: float, risen: float, fast: float) -> None:
+    """What is left to come is never more than was told, a tenth of a meal is always left, and disturbances change no sign."""
+    follower = following(0.0)
+    one = {**follower.x, "risen": 0 * follower.x["risen"] + risen, "fast": 0 * follower.x["fast"] + fast}
+    strength = Strength(jnp.array([[40.0]]), jnp.array([[4.0]]))
+    after = announced(BODY, strength, one, jnp.array([grams]))
+    left = np.asarray(after["c1"] + after["c2"] - one["c1"] - one["c2"])
+    assert np.all(left <= grams + 1e-3) and np.all(left >= 0.1 * grams - 1e-2)
+    assert np.all((np.asarray(after["fast"]) >= 0) | (np.asarray(one["fast"]) < 0))
+    if grams == 0 or risen <= BODY.sure:
+        assert np.allclose(left, grams, atol=1e-3) and np.allclose(after["fast"], one["fast"])
+
+
+def test_a_unit_does_more_at_high_glucose() -> None:
+    """As the square root of glucose: near 1.4 times as much at twice the glucose, less what it has by then come down."""
+    units = []
+    for glucose in (120.0, 240.0):
+        begun = Follower(*(np.full((1, 24), x) for x in (40.0, 10.0, 1.0)), np.array([glucose]), 1)
+        units.append(begun.foresee(0)[1].min(axis=-1).mean())
+    assert 1.15 < units[1] / units[0] < 2**0.5
 
 
 def test_what_is_followed_foretells_the_line_that_insulin_and_carbohydrate_bend() -> None:

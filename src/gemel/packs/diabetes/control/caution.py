@@ -25,9 +25,9 @@ class Learning:
     start: float = 10.0
     gain: float = 1.0
     goal: float = 0.01
-    felt: float = 8.0
+    felt: float = 16.0
     least: float = -10.0
-    most: float = 60.0
+    most: float = 100.0
 
 
 LEARNING = Learning()

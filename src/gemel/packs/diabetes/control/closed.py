@@ -19,9 +19,10 @@ from gemel.packs.diabetes.asset.standard import basal_bolus
 from gemel.packs.diabetes.asset.ward import Readings, Ward
 from gemel.packs.diabetes.control.activity import Exponential
 from gemel.packs.diabetes.control.basal_bolus import meal_bolus
+from gemel.packs.diabetes.control.body import BODY, Body, Given
 from gemel.packs.diabetes.control.caution import LEARNING, Learning, learned
 from gemel.packs.diabetes.control.fallback import ASTRAY, ASTRAY_MGDL, safe_basal
-from gemel.packs.diabetes.control.foresee import BODY, Body, Follower, Given
+from gemel.packs.diabetes.control.foresee import Follower
 from gemel.packs.diabetes.control.limit import BOOK, BOUNDS, PAUSE_MIN, Book, Bounds, Facts, cut, weigh
 from gemel.packs.diabetes.control.mpc import SETTINGS, Asked, Settings, mpc_many, room
 from gemel.packs.diabetes.control.oref0 import oref0_many

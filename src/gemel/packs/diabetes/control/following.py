@@ -8,7 +8,8 @@ import numpy as np
 
 from gemel.dynamics import Dose
 from gemel.facts import HOUR, Time
-from gemel.packs.diabetes.control.foresee import BODY, STEP, Body, Follower, Given
+from gemel.packs.diabetes.control.body import BODY, Body, Given
+from gemel.packs.diabetes.control.foresee import STEP, Follower
 from gemel.packs.diabetes.control.seam import Foreseen, Moment, Profile
 
 SEED = 5
