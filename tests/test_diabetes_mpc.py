@@ -90,9 +90,7 @@ def test_no_more_members_go_low_than_allowed_or_there_is_no_insulin(
 ) -> None:
     ahead = ensemble(*case)
     found = mpc_many(asked(ahead, meal=meal))
-    own = SETTINGS
-    most_70, most_54 = (own.meal_70, own.meal_54) if meal else (own.below_70, own.below_54)
-    assert units(found) == 0.0 or (found.below_70[0] <= most_70 and found.below_54[0] <= most_54)
+    assert units(found) == 0.0 or (found.below_70[0] <= SETTINGS.below_70 and found.below_54[0] <= SETTINGS.below_54)
 
 
 @settings(max_examples=60, deadline=None)

@@ -32,7 +32,7 @@ class Settings:
 
     Risk counts for `hours`, lows weigh `under` times their risk. What comes will be met by later doses: in the risk, members
     lie only `recourse` of the way from their mean; in lows, all of it. `target` mg/dL is where the risk is least.
-    With a meal just announced the shares are `meal_70` and `meal_54`: there is an hour yet to hold basal back. Without one, a `part` of the bolus that is due is given now, the next part five minutes later if it is
+    Without a meal just announced, a `part` of the bolus that is due is given now, the next part five minutes later if it is
     still due. `spare_min` of the basal after this order count, when lows are counted, as insulin that could still be held
     back. Boluses come in steps of `smallest` U; without `boluses`, what is due beyond the profile's basal comes as basal.
     """
@@ -41,8 +41,6 @@ class Settings:
     under: float = 1.0
     below_70: float = 0.06
     below_54: float = 0.01
-    meal_70: float = 0.2
-    meal_54: float = 0.07
     low_hours: float = 4.0
     recourse: float = 0.3
     hours: float = 5.0
@@ -171,12 +169,9 @@ def mpc_many(asked: Asked, settings: Settings = SETTINGS) -> Chosen:
         unit = np.where((units < ladder.rung)[:, None, None], drawn.basal, drawn.bolus)
         return np.asarray((slope(drawn.at(units) - moved, settings.under) * unit).sum((-1, -2)) >= 0.0)
 
-    most_70 = np.where(asked.meal, settings.meal_70, settings.below_70)
-    most_54 = np.where(asked.meal, settings.meal_54, settings.below_54)
-
     def too_low(units: np.ndarray) -> np.ndarray:
         low, very_low = shares((ladder.at(units) + held)[..., :soon])
-        return np.asarray((low > most_70) | (very_low > most_54))
+        return np.asarray((low > settings.below_70) | (very_low > settings.below_54))
 
     wanted, allowed = _largest(most, too_much), _largest(most, too_low)
     units = np.where(sound, np.minimum(wanted, allowed), 0.0)
