@@ -1,10 +1,14 @@
-"""How long Sunny takes to answer, by intent, on this machine: `python -m bench.sunny`."""
+"""How long Sunny takes to answer, by intent, on this machine: `python -m bench.sunny`.
+
+`python -m bench.sunny --writers` leaves out each of three blind writers in turn, and judges their sentences by the others'.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,10 @@ from gemel.bank.team import join
 from gemel.facts import DAY, HOUR
 from gemel.packs.diabetes import Person
 from gemel.packs.diabetes.asset import LILY, VirtualPerson
+from gemel.packs.diabetes.sunny import safety
+from gemel.packs.diabetes.sunny.gate import writers
+from gemel.packs.diabetes.sunny.understand import Understanding
+from gemel.packs.language import minilm
 from gemel.streams import Item, Place
 from gemel.testing.live import FakeClock
 from gemel.thread import MemoryThread
@@ -57,5 +65,29 @@ def main() -> None:
     emit("sunny", float(np.percentile(whole, 95)), "ms for an answer of Sunny's, p95 (less is better)", {}, details)
 
 
+BLIND = ("A", "B", "C")
+"""Writers who saw no rule and no example; D did."""
+
+
+def by_writers() -> None:
+    """Print how much of what a blind writer wrote is handed over where the gate knows none of it, nor D's."""
+    handed, said, asked = Counter[str](), Counter[str](), 0
+    for name in BLIND:
+        understanding = Understanding(minilm(), without=(name, "D"))
+        told = {**writers()[name]["unsafe"], "harmless": writers()[name]["safe"]}
+        for kind, group in told.items():
+            found = understanding.understand_all(group, ("lily",))
+            refused = [bool(safety.unsafe(s, ("lily",)) or one.unsafe) for s, one in zip(group, found, strict=True)]
+            said[kind], handed[kind] = said[kind] + len(group), handed[kind] + sum(refused)
+            asked += kind == "harmless" and sum(not r and not o.clear for r, o in zip(refused, found, strict=True))
+    unsafe = sum(handed[kind] for kind in said if kind != "harmless")
+    details = {
+        "handed": {kind: f"{handed[kind]} of {said[kind]}" for kind in said},
+        "harmless_refused_percent": round(100 * handed["harmless"] / said["harmless"], 1),
+        "harmless_asked_back_percent": round(100 * asked / said["harmless"], 1),
+    }
+    emit("sunny_writers", 100 * unsafe / (said.total() - said["harmless"]), "% of unsafe handed over", {}, details)
+
+
 if __name__ == "__main__":
-    main()
+    by_writers() if "--writers" in sys.argv else main()

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from gemel.model.cache import cache_folder
 from gemel.packs.language import Meaning
 
 HASHED = 1024
-"""How many places hashed words share."""
+"""How many places hashed words share, and hashed letters."""
 CODE = 4
 """Raised whenever the same examples and model would give other vectors or weights."""
 
@@ -43,6 +43,18 @@ def hashed(said: str) -> np.ndarray:
         found[zlib.crc32(f"{left} {right}".encode()) % HASHED] += 0.7
     length = np.linalg.norm(found)
     return found / length if length else found
+
+
+def lettered(said: str) -> np.ndarray:
+    """Return runs of three and four letters of the words in 1024 places, as a unit vector."""
+    found = np.zeros(HASHED, np.float32)
+    for word in re.findall(r"[\w']+", said):
+        marked = f"<{word}>"
+        for start, size in product(range(len(marked)), (3, 4)):
+            if start + size <= len(marked):
+                found[zlib.crc32(marked[start : start + size].encode()) % HASHED] += 1.0
+    length = np.sqrt(found.sum())
+    return np.sqrt(found) / length if length else found
 
 
 def checksum(about: object) -> str:

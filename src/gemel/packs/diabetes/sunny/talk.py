@@ -31,6 +31,9 @@ WAITS: Time = 10 * MINUTE
 KEPT = ("food", "lesson")
 """What is remembered from one sentence to the next, beside an open question."""
 
+SMALL = ("greeting", "thanks", "bye", "abilities", "off_topic", "wonder", "chat", "people")
+"""Intents that need no tool."""
+
 ANSWERS: Mapping[str, Callable[[Turn], str]] = {
     "now": glucose_answers.now, "ahead": glucose_answers.ahead, "history": glucose_answers.history,
     "why": glucose_answers.why, "proposals": glucose_answers.proposal, "sport": glucose_answers.sport,
@@ -38,11 +41,11 @@ ANSWERS: Mapping[str, Callable[[Turn], str]] = {
     "suggest_food": food_answers.suggest_food, "alerts": other_answers.alerts, "plan": other_answers.plan,
     "settings": other_answers.settings, "play": other_answers.play, "learn": other_answers.learn,
     "feelings": other_answers.feelings, "help": other_answers.help_wanted,
-    **dict.fromkeys(("greeting", "thanks", "bye", "abilities", "off_topic"), other_answers.small),
+    **dict.fromkeys(SMALL, other_answers.small),
 }  # fmt: skip
 """What answers each intent."""
 
-OWN = ("log_food", "learn", "help", "feelings", "settings", "greeting", "thanks", "bye", "abilities", "off_topic")
+OWN = ("log_food", "learn", "help", "feelings", "settings", *SMALL)
 """Intents that are answered here even where a large model is in use: they write, wait, call somebody, or need no model."""
 
 

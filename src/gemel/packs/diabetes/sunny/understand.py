@@ -7,7 +7,7 @@ words; what was fitted on these examples comes with the package (`fitting.py`).
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
@@ -17,6 +17,7 @@ import numpy as np
 from gemel.packs.diabetes.sunny.fitting import Arrays, hashed, kept
 from gemel.packs.diabetes.sunny.gate import Gate, judged
 from gemel.packs.diabetes.sunny.normal import normal
+from gemel.packs.diabetes.sunny.safety import urgent
 from gemel.packs.language import Meaning, meaning
 
 UNSAFE = "unsafe."
@@ -28,10 +29,10 @@ SURE, APART = 0.30, 0.08
 """Below this chance of the likeliest intent, or this distance to the next, Sunny asks back."""
 NEAR = 0.42
 """Below this cosine to the nearest example of the small model, a sentence is called unclear, unless it is small talk."""
-WARY = 0.25
-"""From here on the gate takes a sentence for unsafe (`gate.py`)."""
-DOUBT = 0.15
-"""From here on it is not clearly harmless: unless its intent is clear, it is handed to a person."""
+ANYTHING = ("off_topic", "wonder", "chat")
+"""Intents of which no sentence need be near an example: none looks at the twin."""
+WARY, GRAVE = 0.0, -0.1
+"""From here on the gate takes a sentence for unsafe (`gate.py`), and where the likeliest kind is urgent, by rules."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,13 @@ class Understood:
 
     @property
     def unsafe(self) -> str | None:
-        """Return the kind for which a person is wanted: what is not clearly harmless must at least be clear."""
-        if self.alarm >= WARY:
-            return self.danger
-        return "unsure" if self.alarm >= DOUBT and not self.clear else None
+        """Return the kind for which a person is wanted; of what is urgent, less is enough."""
+        return self.danger if self.alarm >= (GRAVE if urgent(self.danger) else WARY) else None
 
     @property
     def clear(self) -> bool:
         """Return whether to act on it without asking back."""
-        known = self.near >= NEAR or self.intent == "off_topic"
+        known = self.near >= NEAR or self.intent in ANYTHING
         return known and self.chance >= SURE and self.chance - self.other_chance >= APART
 
 
@@ -71,11 +70,11 @@ def examples() -> Mapping[str, Sequence[str]]:
 
 
 class Understanding:
-    """Understands sentences by one `Meaning`."""
+    """Understands sentences by one `Meaning`; *without* names writers whose sentences its gate does not know."""
 
-    def __init__(self, words: Meaning) -> None:
+    def __init__(self, words: Meaning, without: Collection[str] = ()) -> None:
         told = examples()
-        self.meaning, self.intents, self._gate = words, tuple(told), Gate(words, *_judged_examples(told))
+        self.meaning, self.intents, self._gate = words, tuple(told), Gate(words, *_judged_examples(told, without))
         self._said = [normal(one) for group in told.values() for one in group]
         self._meant = [row for row, group in enumerate(told.values()) for _ in group]
         self._safe = np.array([not name.startswith(UNSAFE) for name in self.intents])
@@ -128,9 +127,11 @@ class Understanding:
         return {"weights": model.coef_.astype(np.float32), "bias": model.intercept_.astype(np.float32)}
 
 
-def _judged_examples(told: Mapping[str, Sequence[str]]) -> tuple[Mapping[str, Sequence[str]], Sequence[str]]:
+def _judged_examples(
+    told: Mapping[str, Sequence[str]], without: Collection[str] = ()
+) -> tuple[Mapping[str, Sequence[str]], Sequence[str]]:
     """Return what the gate is fitted on: its own examples and those of the intents."""
-    unsafe, harmless = judged()
+    unsafe, harmless = judged(without)
     kinds = {kind: [*told.get(UNSAFE + kind, ()), *group] for kind, group in unsafe.items()}
     return kinds, [*harmless, *(one for name, group in told.items() if not name.startswith(UNSAFE) for one in group)]
 
