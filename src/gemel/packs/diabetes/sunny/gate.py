@@ -87,6 +87,11 @@ class Gate:
     def _held(self) -> np.ndarray:
         return self._features(self.said, self.vectors)
 
+    @cached_property
+    def _squares(self) -> np.ndarray:
+        squares: np.ndarray = (self._held**2).sum(1)
+        return squares
+
     def _features(self, said: Sequence[str], vectors: np.ndarray) -> np.ndarray:
         """Return rows whose inner products are those of the kernel's distances."""
         words, letters = (np.stack([by(one) for one in said]) for by in (hashed, lettered))
@@ -96,7 +101,7 @@ class Gate:
 
     def _near(self, said: Sequence[str], vectors: np.ndarray) -> np.ndarray:
         rows = self._features(said, vectors)
-        squares = (rows**2).sum(1)[:, None] + (self._held**2).sum(1)[None, :]
+        squares = (rows**2).sum(1)[:, None] + self._squares[None, :]
         near: np.ndarray = np.exp(-WIDTH * (squares - 2 * rows @ self._held.T))
         return near
 
