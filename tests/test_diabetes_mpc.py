@@ -217,6 +217,15 @@ def test_a_unit_does_more_at_high_glucose() -> None:
     assert 1.15 < units[1] / units[0] < 2**0.5
 
 
+def test_high_glucose_is_foretold_to_come_down_sooner_and_the_rest_as_followed() -> None:
+    """By three tenths of what is above 180 mg/dL in the end, as seen in what controllers did to sampled subjects."""
+    for glucose, share in ((150.0, 0.0), (300.0, 0.3)):
+        begun = (Follower(*(np.full((1, 24), x) for x in (40.0, 10.0, 1.0)), np.array([glucose]), 1, replace(BODY, sooner=part))
+                 for part in (0.0, 0.3))  # fmt: skip
+        plain, less = (one.foresee(0)[0] for one in begun)
+        assert (plain - less).mean(axis=1)[0, [0, -1]] == pytest.approx([0.0, share * max(glucose - 180, 0)], abs=1.5)
+
+
 def test_what_is_followed_foretells_the_line_that_insulin_and_carbohydrate_bend() -> None:
     """Steady readings are foretold steady; a bolus lowers what is foretold, carbohydrate and less basal raise it."""
     steady = [Reading("glucose", 140.0, NOW - 5 * k * MINUTE) for k in range(72, -1, -1)]

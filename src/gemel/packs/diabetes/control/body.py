@@ -28,8 +28,9 @@ class Body:
     `noise_share` of glucose. mg/dL/min: `fast_sd`, `slow_sd`, of which forecasts carry the part `ahead`. Exercise: `uptake`
     mg/dL/min per bpm above rest, `gain` of insulin per bpm min. A unit lowers `strength` times what the settings say at
     `middle` mg/dL, and elsewhere as the `power` of glucose. A rise that nothing explains is remembered for `risen` minutes;
-    beyond `sure` mg/dL it is the beginning of a meal that is announced late. All are fits to what controllers did to sampled
-    synthetic subjects of S2013, or judgements (docs/control.md).
+    beyond `sure` mg/dL it is the beginning of a meal that is announced late. What is `above` so many mg/dL now comes down
+    sooner than what was followed says, by the share `sooner` within `soon` minutes. All are fits to what controllers did to
+    sampled synthetic subjects of S2013, or judgements (docs/control.md).
     """
 
     members: int = 32
@@ -63,6 +64,9 @@ class Body:
     middle: float = 120.0
     risen: float = 60.0
     sure: float = 20.0
+    sooner: float = 0.4
+    soon: float = 70.0
+    above: float = 180.0
 
 
 BODY = Body()
@@ -187,6 +191,12 @@ def reach(own: Body, x: Values) -> Array:
     return _effect(pace["keep"], pace["back"], jnp.ones((AHEAD, x["wear"].shape[0], 1)), 3, own.lag).max(axis=-1)
 
 
+def _sooner(own: Body, path: Array) -> Array:
+    """Return a forecast (n, member, 61) less what high glucose was seen to come down sooner: a meal that raised it ends."""
+    high = jnp.maximum(path[..., :1] - own.above, 0.0)
+    return path - own.sooner * high * (1 - np.exp(-5.0 * np.arange(AHEAD + 1) / own.soon))
+
+
 @partial(jax.jit, static_argnames="own")
 def ahead(
     own: Body, strength: Strength, usual: Array, carbs: Array, x: Values, noise: Array
@@ -205,7 +215,7 @@ def ahead(
         return x, (x["shown"], _more(own, x))
 
     _, (told, more) = jax.lax.scan(on, x, (strength, usual, own.ahead * noise))
-    path = jnp.moveaxis(jnp.concatenate([x["shown"][None], told]), 0, -1)
+    path = _sooner(own, jnp.moveaxis(jnp.concatenate([x["shown"][None], told]), 0, -1))
     lowers, raises = _rates(own, Strength(jnp.ones(()), jnp.ones(())), x)
     lowers = lowers * (1 + own.gain * x["work"])
     unit = -lowers[..., None] * _effect(pace["keep"], pace["back"], strength.unit * more, 3, own.lag)
