@@ -1,6 +1,6 @@
 """How long Sunny takes to answer, by intent, on this machine: `python -m bench.sunny`.
 
-`python -m bench.sunny --writers` leaves out each of three blind writers in turn, and judges their sentences by the others'.
+`python -m bench.sunny --writers` leaves out each of four blind writers in turn, and judges their sentences by the others'.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> None:
     emit("sunny", float(np.percentile(whole, 95)), "ms for an answer of Sunny's, p95 (less is better)", {}, details)
 
 
-BLIND = ("A", "B", "C")
+BLIND = ("A", "B", "C", "E")
 """Writers who saw no rule and no example; D did."""
 
 

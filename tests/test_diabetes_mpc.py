@@ -16,12 +16,12 @@ from bench.closed_loop import accounted
 from gemel.bank import Twin
 from gemel.bank.tools import named, offered
 from gemel.dynamics import Dose, Reading
-from gemel.facts import MINUTE
+from gemel.facts import HOUR, MINUTE
 from gemel.intervention import Situation
 from gemel.loop.agents import Weighed
 from gemel.packs.diabetes.agents import CLOSED_LOOP
 from gemel.packs.diabetes.asset import Mishaps, Ward
-from gemel.packs.diabetes.control import Foreseen, Moment, Profile
+from gemel.packs.diabetes.control import Foreseen, Moment, Profile, live
 from gemel.packs.diabetes.control.advice import CARBS, advise, metrics, what_if
 from gemel.packs.diabetes.control.body import BODY, Given, Strength, announced
 from gemel.packs.diabetes.control.caution import LEARNING, caution_of, learned
@@ -30,6 +30,7 @@ from gemel.packs.diabetes.control.fallback import Guards, judge
 from gemel.packs.diabetes.control.following import followed
 from gemel.packs.diabetes.control.foresee import Follower, of_trial
 from gemel.packs.diabetes.control.limit import facts_of
+from gemel.packs.diabetes.control.live import moment_of
 from gemel.packs.diabetes.control.mpc import SETTINGS, Asked, mpc, mpc_many, risk, room, slope
 from gemel.twintype import Autonomy
 
@@ -297,6 +298,22 @@ def test_a_live_twin_is_advised_by_a_tool_that_says_it_is_no_medical_device(lily
     answer = json.loads(json.dumps(named(offered(lily.type.name), "advise_bolus").call(lily, {"carbs": 30.0})))
     assert "not a medical device" in answer["note"]
     assert len(answer["options"]) >= 6 and all(one["reasons"] for one in answer["options"])
+
+
+def test_settings_by_the_hour_are_of_the_persons_own_day(lily: Twin) -> None:
+    """Nine hours east of UTC the ratio in force is the one nine hours later on the list."""
+    ratios = tuple(float(5 + hour) for hour in range(24))
+    there, here = (moment_of(lily.situation(), {"ratio": ratios}, offset) for offset in (9 * HOUR, 0))
+    hour = there.profile.hour(there.now)
+    assert hour == (here.profile.hour(here.now) + 9) % 24 and there.profile.ratio[hour] == 5 + hour
+
+
+def test_the_advice_goes_by_where_the_person_lives(lily: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(live, "moment_of", lambda *args: seen.append(args[-1]) or moment_of(*args))
+    named(offered(lily.type.name), "set_companion").call(lily, {"timezone": "Asia/Tokyo"})
+    named(offered(lily.type.name), "advise_bolus").call(lily, {"carbs": 30.0})
+    assert seen == [9 * HOUR]
 
 
 def test_the_closed_loop_agent_proposes_basal_alone_and_never_above_its_cap(lily: Twin) -> None:

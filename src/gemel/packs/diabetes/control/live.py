@@ -17,7 +17,7 @@ from gemel.bank.careplan import Setting
 from gemel.bank.tools import Tool
 from gemel.dynamics import Dose
 from gemel.errors import Unavailable
-from gemel.facts import MINUTE
+from gemel.facts import MINUTE, Time
 from gemel.intervention import Intervention, Situation
 from gemel.loop.agents import Weighed
 from gemel.packs.diabetes.control import advice
@@ -30,6 +30,7 @@ from gemel.packs.diabetes.control.mpc import Settings, mpc
 from gemel.packs.diabetes.control.profile import profile
 from gemel.packs.diabetes.control.seam import SEGMENT_MIN, Moment, Order
 from gemel.packs.diabetes.control.sport import sporting
+from gemel.packs.diabetes.sunny.settings import offset
 from gemel.twintype import Autonomy
 
 LIVE = Settings(boluses=False)
@@ -37,10 +38,13 @@ LEAST_CHANGE = 0.15
 """The part of the usual basal by which a proposed rate must differ from what runs."""
 
 
-def moment_of(situation: Situation, settings: Mapping[str, Setting] | None = None) -> Moment:
-    """Return the moment of a situation: the care plan's *settings*, and rules of thumb for what they leave open."""
+def moment_of(situation: Situation, settings: Mapping[str, Setting] | None = None, offset: Time = 0) -> Moment:
+    """Return the moment of a situation: the care plan's *settings*, and rules of thumb for what they leave open.
+
+    Settings by the hour are of the person's day, whose local time is *offset* ms later than UTC.
+    """
     usual, daily = situation.state["habit.basal"] * 60, situation.state["habit.total"] * 1440
-    own, glucose = profile({"basal": usual, **(settings or {})}, daily), situation.readings.get("glucose", ())
+    own, glucose = profile({"basal": usual, **(settings or {})}, daily, offset), situation.readings.get("glucose", ())
     ahead = None if situation.trial is None else of_trial(situation.trial, situation.now)
     raised = 1.0 - situation.state.get("strain.loss", 0.0)
     return Moment(situation.now, own, glucose, situation.doses, ahead, raised, daily, caution_of(glucose))
@@ -76,7 +80,7 @@ class Meal(msgspec.Struct, forbid_unknown_fields=True):
 
 def _advise(twin: Twin, asked: Meal) -> dict[str, Any]:
     situation = twin.situation()
-    moment = moment_of(situation, twin.plan().settings)
+    moment = moment_of(situation, twin.plan().settings, offset(twin, situation.now))
     if moment.foreseen is None or not moment.glucose:
         raise Unavailable("there are no readings of the last hours to advise on")
     found = advice.advise(moment, asked.carbs, situation.now + round(asked.in_min) * MINUTE)

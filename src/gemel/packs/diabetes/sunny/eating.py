@@ -9,18 +9,17 @@ from typing import Annotated, Any
 import msgspec
 
 from gemel.bank import Twin
-from gemel.bank.tools import Answer, local
+from gemel.bank.tools import Answer
 from gemel.facts import DAY, MINUTE, Draft, Time
 from gemel.intervention import Forecast
 from gemel.packs.diabetes.scenarios import meal as eaten
-from gemel.packs.diabetes.sunny.settings import manner
+from gemel.packs.diabetes.sunny.settings import offset
 from gemel.packs.food import Eaten, Item, Meal, Search, Taste, everyday, favourites, parse
 from gemel.packs.food.measures import Grams
 from gemel.packs.food.suggest import plate, suggest
 from gemel.packs.language import meaning
 from gemel.streams import Item as Record
 from gemel.streams import Place
-from gemel.streams.clock import zone
 
 ATE = "ate/1"
 """What was eaten: {items: [{food, grams}]}, beside the carbohydrate in `acted/1`; no words of whoever said so."""
@@ -100,8 +99,7 @@ def suggest_food(twin: Twin, asked: Hungry) -> Answer:
         fork = usual.suppose(eaten(max(meal.total("carbohydrate").value, 0.1)))
         return fork.forecast(signal, asked.hours)
 
-    offset = local(now, zone(manner(twin).timezone)).utcoffset()
-    ms = 0 if offset is None else round(offset.total_seconds() * 1000)
+    ms = offset(twin, now)
     liked = favourites(_past(twin, now), now, offset=ms, most=4)
     meals = list(_candidates(asked.small, [one.meal for one in liked]))
     found = suggest(

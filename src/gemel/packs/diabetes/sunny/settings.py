@@ -11,9 +11,9 @@ import msgspec
 from gemel.bank import Twin
 from gemel.bank.companion import COMPANION
 from gemel.bank.consenting import holder_only
-from gemel.bank.tools import Answer, Nothing
+from gemel.bank.tools import Answer, Nothing, local
 from gemel.errors import BadInput
-from gemel.facts import Draft
+from gemel.facts import Draft, Time
 from gemel.streams.clock import zone
 
 MODEL_URL = "GEMEL_SUNNY_URL"
@@ -51,6 +51,12 @@ def manner(twin: Twin) -> Manner:
     for fact in twin.bank.thread.read(twin.id, kinds=[COMPANION]):
         held |= fact.body
     return Manner(**held, placed="timezone" in held)
+
+
+def offset(twin: Twin, at: Time) -> Time:
+    """Return local time minus UTC at a moment, ms, where the person lives; 0 as long as no holder has said where."""
+    apart = local(at, zone(manner(twin).timezone)).utcoffset()
+    return 0 if apart is None else round(apart.total_seconds() * 1000)
 
 
 def read(twin: Twin, _: Nothing) -> Answer:
