@@ -163,19 +163,19 @@ def test_a_forecast_that_is_no_number_gets_no_insulin_from_us_and_the_profile_fr
 
 
 def test_a_follower_learns_how_sensitive_someone_is() -> None:
-    """A person half as sensitive as the settings say is found out from what boluses did."""
+    """A person half as sensitive as the settings say is found out from what sixteen boluses did, in less than three days."""
     flat = np.full((2, 24), 50.0)
     one = Follower(flat, flat / 5, np.full((2, 24), 0.8), np.full(2, 200.0), 1)
     truth = Follower(flat * np.array([[0.5], [1.5]]), flat / 5, np.full((2, 24), 0.8), np.full(2, 200.0), 2)
     for name in ("sensitivity", "carbs", "speed", "eating", "wear", "fast", "slow"):
         truth.x[name] = 0.0 * truth.x[name]
-    for k in range(400):
+    for k in range(800):
         dose = np.full(2, 1.5 if k % 50 == 0 else 0.0)
         gave = Given(dose, np.full(2, 0.8 / 12), np.full(2, 15.0 if k % 50 == 25 else 0.0), np.zeros(2))
         truth.step(k * 5 * MINUTE, gave, np.full(2, np.nan))
         one.step(k * 5 * MINUTE, gave, truth.x["shown"].mean(axis=1))
     less, more = one.x["sensitivity"].mean(axis=1)
-    assert less < -0.05 < 0.05 < more
+    assert less < -0.15 < 0.05 < more
 
 
 def following(rise: float) -> Follower:

@@ -216,9 +216,9 @@ def test_with_the_small_model_at_least_95_of_100_held_sentences_are_understood(s
 
 
 def test_by_words_alone_fewer_are_understood_and_it_says_so(home: Home) -> None:
-    """Reached: 169 of 204 (83 %); 10 of the 204 are refused, as the gate is as wary without the small model."""
+    """Reached: 172 of 204 (84 %)."""
     right, _ = understood(overlap())
-    assert right.total() / len(MEANT) >= 0.82
+    assert right.total() / len(MEANT) >= 0.84
     alone = Sunny(lambda: Understanding(overlap()))
     assert "letters alone" in home.says("how am I now", friend=alone)[0].note
 
