@@ -319,6 +319,9 @@ def test_habits_of_others_are_learned_and_make_a_record_of_doses_evidence() -> N
     nothing = np.full(CELLS + 1, np.nan)
     mean, covariance = carried.foretold(today.at, nothing, hidden.glucose, known, told)
     blind, _ = carried.foretold(today.at, nothing, hidden.glucose, carried.trust(()))
+    alone, _ = carried.foretold(today.at, nothing, hidden.glucose, replace(known, without=None), told)
+    assert mean == pytest.approx((alone + blind) / 2)
+    assert np.all(np.diag(covariance) >= ((alone - blind) / 2) ** 2)
     assert np.sqrt(np.mean((mean - today.glucose) ** 2)) < 0.7 * np.sqrt(np.mean((blind - today.glucose) ** 2))
     assert np.all(np.linalg.eigvalsh(covariance) > 0)
 
