@@ -33,7 +33,7 @@ def _one(follower: Follower, k: int, same: np.ndarray) -> np.ndarray:
     marks.append(time.perf_counter())
     path, unit, _ = follower.foresee(k * STEP, 0 * same)
     marks.append(time.perf_counter())
-    mpc_many(Asked(path, unit, same, 3 * same, 5 * same, same < 0, 10 * same))
+    mpc_many(Asked(path, unit, same, 3 * same, 5 * same, same < 0, 10 * same, 27 * same))
     return 1000 * np.diff([*marks, time.perf_counter()])
 
 

@@ -23,36 +23,35 @@ AHEAD = 60
 class Body:
     """The model's numbers; spreads and walks (per 5 min) are of logarithms where no unit is told.
 
-    Minutes: `insulin` and `meal` per compartment, `wears_off` for glucose to return to its level, `lag` of the sensor; `fast`
-    and `slow` for disturbances to fade, `after` for exercise. mg/dL: `level` with its spread and walk, sensor `noise` with
-    `noise_share` of glucose. mg/dL/min: `fast_sd`, `slow_sd`, of which forecasts carry the part `ahead`. Exercise: `uptake`
-    mg/dL/min per bpm above rest, `gain` of insulin per bpm min. A unit lowers `strength` times what the settings say at
-    `middle` mg/dL, and elsewhere as the `power` of glucose. A rise that nothing explains is remembered for `risen` minutes;
-    beyond `sure` mg/dL it is the beginning of a meal that is announced late. What is `above` so many mg/dL now comes down
-    sooner than what was followed says, by the share `sooner` within `soon` minutes. All are fits to what controllers did to
-    sampled synthetic subjects of S2013, or judgements (docs/control.md).
+    Minutes: `insulin` and `meal` per compartment, `wears_off` for glucose at `middle` to return to its level, `lag` of the
+    sensor; `fast` and `slow` for disturbances to fade, `after` for exercise. mg/dL: `level` with its spread and walk, sensor
+    `noise` with `noise_share` of glucose. mg/dL/min: `fast_sd`, `slow_sd`. Exercise: `uptake` mg/dL/min per bpm above rest,
+    `gain` of insulin per bpm min. A unit lowers `strength` times what the settings say at `middle` mg/dL, and elsewhere as the
+    `power` of glucose; the return to the level slows as the power `saturates`. A rise that nothing explains is remembered for
+    `risen` minutes; beyond `sure` mg/dL it is the beginning of a meal that is announced late. What is `above` so many mg/dL
+    now comes down sooner than what was followed says, by the share `sooner` within `soon` minutes. All are fits to what
+    controllers did to sampled synthetic subjects of S2013, or judgements (docs/control.md).
     """
 
     members: int = 32
-    insulin: float = 50.0
+    insulin: float = 62.0
     insulin_sd: float = 0.2
-    meal: float = 31.0
+    meal: float = 45.0
     meal_sd: float = 0.45
-    wears_off: float = 215.0
+    wears_off: float = 140.0
     wears_off_sd: float = 0.5
     lag: float = 12.0
     level: float = 140.0
     level_sd: float = 15.0
-    level_walk: float = 0.7
+    level_walk: float = 0.25
     sensitivity_sd: float = 0.25
     carbs_sd: float = 0.25
     walk: float = 0.012
     speed_walk: float = 0.006
-    fast: float = 40.0
+    fast: float = 28.0
     fast_sd: float = 0.5
-    slow: float = 240.0
-    slow_sd: float = 0.15
-    ahead: float = 0.6
+    slow: float = 180.0
+    slow_sd: float = 0.1
     noise: float = 4.0
     noise_share: float = 0.06
     doubt: float = 3.0
@@ -60,11 +59,12 @@ class Body:
     gain: float = 1.5e-4
     after: float = 480.0
     strength: float = 0.87
-    power: float = 0.5
+    power: float = 0.3
     middle: float = 120.0
+    saturates: float = 0.4
     risen: float = 60.0
     sure: float = 20.0
-    sooner: float = 0.4
+    sooner: float = 0.2
     soon: float = 70.0
     above: float = 180.0
 
@@ -104,7 +104,7 @@ def moved(own: Body, strength: Strength, x: Values, given: Given, noise: Array) 
     effort = given.effort[:, None]
     acting = out[2] + own.gain * x["work"] * (jnp.maximum(out[2], 0.0) + given.usual[:, None])
     drift = x["fast"] + x["slow"] - own.uptake * effort
-    back = (x["glucose"] - x["level"]) * pace["back"]
+    back = (x["glucose"] - x["level"]) * pace["back"] * (own.middle / x["glucose"]) ** own.saturates
     glucose = x["glucose"] - lowers * _more(own, x) * acting + raises * fed[1] + 5.0 * drift - back
     glucose = jnp.clip(glucose, 20.0, 600.0)
     fade, fade_slow = np.exp(-5.0 / own.fast), np.exp(-5.0 / own.slow)
@@ -214,7 +214,7 @@ def ahead(
         x = moved(own, hourly, x, Given(zero, usual, zero, zero), moves)
         return x, (x["shown"], _more(own, x))
 
-    _, (told, more) = jax.lax.scan(on, x, (strength, usual, own.ahead * noise))
+    _, (told, more) = jax.lax.scan(on, x, (strength, usual, noise))
     path = _sooner(own, jnp.moveaxis(jnp.concatenate([x["shown"][None], told]), 0, -1))
     lowers, raises = _rates(own, Strength(jnp.ones(()), jnp.ones(())), x)
     lowers = lowers * (1 + own.gain * x["work"])

@@ -22,12 +22,12 @@ class Learning:
     so that it rests where a share of `goal` is low.
     """
 
-    start: float = 10.0
+    start: float = 27.0
     gain: float = 1.0
     goal: float = 0.01
-    felt: float = 16.0
+    felt: float = 10.0
     least: float = -10.0
-    most: float = 100.0
+    most: float = 80.0
 
 
 LEARNING = Learning()

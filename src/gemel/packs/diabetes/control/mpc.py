@@ -8,7 +8,7 @@ never gets more insulin. The risk is Kovatchev's (10.2337/diacare.20.11.1655, in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,7 +28,7 @@ HALVINGS = 14
 
 @dataclass(frozen=True)
 class Settings:
-    """What to aim for: at most a share of members below 70 and 54 mg/dL within `low_hours`.
+    """What to aim for: at most a share of members below 70 and 54 mg/dL within `low_hours`, each taken lower by the caution.
 
     Risk counts for `hours`, lows weigh `under` times their risk. What comes will be met by later doses: in the risk, members
     lie only `recourse` of the way from their mean; in lows, all of it. `target` mg/dL is where the risk is least.
@@ -37,10 +37,10 @@ class Settings:
     back. Boluses come in steps of `smallest` U; without `boluses`, what is due beyond the profile's basal comes as basal.
     """
 
-    target: float = 100.0
+    target: float = 90.0
     under: float = 1.0
-    below_70: float = 0.06
-    below_54: float = 0.01
+    below_70: float = 0.3
+    below_54: float = 0.15
     low_hours: float = 4.0
     recourse: float = 0.3
     hours: float = 5.0
@@ -68,7 +68,7 @@ class Asked:
     most_basal: np.ndarray
     most_bolus: np.ndarray
     meal: np.ndarray
-    caution: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    caution: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -230,15 +230,15 @@ def mpc(moment: Moment, settings: Settings = SETTINGS) -> Order:
         np.array([moment.caution]),
     )  # fmt: skip
     found = mpc_many(asked, settings)
-    return Order(float(found.basal[0]), float(found.bolus[0]), why=told(found, 0))
+    return Order(float(found.basal[0]), float(found.bolus[0]), why=told(found, 0, moment.caution))
 
 
-def told(found: Chosen, i: int) -> str:
+def told(found: Chosen, i: int, caution: float) -> str:
     """Return why person *i* gets what they get."""
     bound = "lows bound it" if found.allowed[i] < found.wanted[i] else "least risk"
     return (
-        f"{found.ends[i]:.0f} mg/dL expected in the end, {found.below_70[i]:.0%} of forecasts below 70 and "
-        f"{found.below_54[i]:.0%} below 54 mg/dL on the way; {bound}"
+        f"{found.ends[i]:.0f} mg/dL expected in the end; of forecasts, taken {caution:.0f} mg/dL lower for caution, "
+        f"{found.below_70[i]:.0%} go below 70 and {found.below_54[i]:.0%} below 54 mg/dL; {bound}"
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from gemel.dynamics import Plan, Reading
 from gemel.facts import DAY, HOUR, MINUTE, Time
+from gemel.packs.diabetes.control.caution import LEARNING
 
 SEGMENT_MIN = 30
 """A basal rate is asked for this long; then the pump's own profile goes on by itself, should nothing follow."""
@@ -58,7 +59,8 @@ class Moment:
 
     `doses` holds boluses (U), basal rates (U/h, each until the next) and announced carbohydrate (g). `raised` is by how much
     exercise, illness or the like is known to change insulin sensitivity (1 is as usual); `daily` is a usual day's insulin in U;
-    `caution` is by how many mg/dL a forecast is to be taken as lower than it says when lows are counted.
+    `caution` is by how many mg/dL a forecast is to be taken as lower than it says when lows are counted; as for a stranger,
+    if nobody learned it.
     """
 
     now: Time
@@ -68,7 +70,7 @@ class Moment:
     foreseen: Foreseen | None = None
     raised: float = 1.0
     daily: float | None = None
-    caution: float = 0.0
+    caution: float = LEARNING.start
 
 
 @dataclass(frozen=True)
