@@ -56,7 +56,7 @@ class Raised(ByOref0):
 ARMS: dict[str, Callable[[Ward], Brain]] = {
     "mpc": ByMPC, "basal-bolus": Standard, "oref0-style": ByOref0, "oref0-style, 150": Raised,
 }  # fmt: skip
-SEED = 20265
+SEED = 20266
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,22 @@ def test_high_glucose_is_foretold_to_come_down_sooner_and_the_rest_as_followed()
         assert (plain - less).mean(axis=1)[0, [0, -1]] == pytest.approx([0.0, share * max(glucose - 180, 0)], abs=1.5)
 
 
+def test_a_meal_that_nobody_told_of_is_believed_sooner_and_foretold_to_go_on() -> None:
+    """Readings climb for half an hour as after 60 g: the estimate is nearer, and an hour ahead is higher; a fall is as before."""
+    climb = np.concatenate([np.full(12, 130.0), 130 + np.cumsum([6.0, 12, 16, 18, 18, 18])])
+    for readings, least in ((climb, (2.0, 10.0)), (330 - climb, (0.0, 0.0))):
+        told = []
+        for own in (replace(BODY, doubt_rise=BODY.doubt, lingers=0.0), BODY):
+            follower = Follower(*(np.full((1, 24), x) for x in (40.0, 10.0, 1.0)), readings[:1], 1, own)
+            for k, reading in enumerate(readings):
+                follower.step(
+                    5 * k * MINUTE, Given(*(np.array([x]) for x in (0.0, 1 / 12, 0.0, 0.0))), np.array([reading])
+                )
+            told.append(follower.foresee(5 * len(readings) * MINUTE)[0].mean(axis=1)[0])
+        more = (told[1] - told[0])[[0, 12]]
+        assert np.all(more > least) if any(least) else np.allclose(more, 0.0)
+
+
 def test_what_is_followed_foretells_the_line_that_insulin_and_carbohydrate_bend() -> None:
     """Steady readings are foretold steady; a bolus lowers what is foretold, carbohydrate and less basal raise it."""
     steady = [Reading("glucose", 140.0, NOW - 5 * k * MINUTE) for k in range(72, -1, -1)]

@@ -24,8 +24,9 @@ class Body:
     """The model's numbers; spreads and walks (per 5 min) are of logarithms where no unit is told.
 
     Minutes: `insulin` and `meal` per compartment, `wears_off` for glucose at `middle` to return to its level, `lag` of the
-    sensor; `fast` and `slow` for disturbances to fade, `after` for exercise. mg/dL: `level` with its spread and walk, sensor
-    `noise` with `noise_share` of glucose. mg/dL/min: `fast_sd`, `slow_sd`. Exercise: `uptake` mg/dL/min per bpm above rest,
+    sensor; `fast` and `slow` for disturbances to fade, `lingers` so much longer for a rise like a meal's, `after` for exercise.
+    mg/dL: `level` with its spread and walk, sensor `noise` with `noise_share` of glucose. A reading is believed less from `doubt`
+    spreads off on, or `doubt_rise` if above. mg/dL/min: `fast_sd`, `slow_sd`. Exercise: `uptake` mg/dL/min per bpm above rest,
     `gain` of insulin per bpm min. A unit lowers `strength` times what the settings say at `middle` mg/dL, and elsewhere as the
     `power` of glucose; the return to the level slows as the power `saturates`. A rise that nothing explains is remembered for
     `risen` minutes; beyond `sure` mg/dL it is the beginning of a meal that is announced late. What is `above` so many mg/dL
@@ -49,12 +50,14 @@ class Body:
     walk: float = 0.012
     speed_walk: float = 0.006
     fast: float = 28.0
+    lingers: float = 40.0
     fast_sd: float = 0.5
     slow: float = 180.0
     slow_sd: float = 0.1
     noise: float = 4.0
     noise_share: float = 0.06
     doubt: float = 3.0
+    doubt_rise: float = 6.0
     uptake: float = 0.008
     gain: float = 1.5e-4
     after: float = 480.0
@@ -107,12 +110,12 @@ def moved(own: Body, strength: Strength, x: Values, given: Given, noise: Array) 
     back = (x["glucose"] - x["level"]) * pace["back"] * (own.middle / x["glucose"]) ** own.saturates
     glucose = x["glucose"] - lowers * _more(own, x) * acting + raises * fed[1] + 5.0 * drift - back
     glucose = jnp.clip(glucose, 20.0, 600.0)
-    fade, fade_slow = np.exp(-5.0 / own.fast), np.exp(-5.0 / own.slow)
+    spread, fade_slow = own.fast_sd * np.sqrt(1 - np.exp(-10.0 / own.fast)), np.exp(-5.0 / own.slow)
     return {
         **x,
         "glucose": glucose,
         "shown": x["shown"] + (1 - np.exp(-5.0 / own.lag)) * (glucose - x["shown"]),
-        "fast": fade * x["fast"] + own.fast_sd * np.sqrt(1 - fade**2) * noise[0],
+        "fast": _lasting(own, x) * x["fast"] + spread * noise[0],
         "slow": fade_slow * x["slow"] + own.slow_sd * np.sqrt(1 - fade_slow**2) * noise[1],
         "risen": x["risen"] * np.exp(-5.0 / own.risen) + 5.0 * drift,
         "i1": x["i1"] - out[0] + given.extra[:, None],
@@ -122,6 +125,12 @@ def moved(own: Body, strength: Strength, x: Values, given: Given, noise: Array) 
         "c2": x["c2"] + fed[0] - fed[1],
         "work": x["work"] * np.exp(-5.0 / own.after) + 5.0 * effort,
     }
+
+
+def _lasting(own: Body, x: Values) -> Array:
+    """Return the part of the fast disturbance that is left after five minutes: more of a rise that looks like a meal's."""
+    alike = jnp.clip(x["risen"].mean(axis=1, keepdims=True) / own.sure - 0.5, 0.0, 1.0)
+    return jnp.exp(-5.0 / (own.fast + own.lingers * alike * (x["fast"] > 0)))
 
 
 LATEST = 4.0

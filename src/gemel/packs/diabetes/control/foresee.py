@@ -64,12 +64,16 @@ def _walked(own: Body, x: Values, noise: Array) -> Values:
 
 
 def _learnt(own: Body, x: Values, reading: Array) -> Values:
-    """Learn from readings (n,) by a square-root update, NaN: none; one further off than `doubt` spreads is believed less."""
+    """Learn from readings (n,) by a square-root update, NaN: none; one far off is believed less.
+
+    A rise must be further off for that than a fall: nobody tells of every meal, and a sensor that fails mostly falls.
+    """
     there, mean = jnp.isfinite(reading), x["shown"].mean(axis=1)
     off = x["shown"] - mean[:, None]
     spread2 = off.var(axis=1, ddof=1)
     gap = jnp.where(there, reading, mean) - mean
-    raised2 = jnp.maximum(own.noise**2 + (own.noise_share * mean) ** 2, (gap / own.doubt) ** 2 - spread2)
+    believed = gap / jnp.where(gap > 0, own.doubt_rise, own.doubt)
+    raised2 = jnp.maximum(own.noise**2 + (own.noise_share * mean) ** 2, believed**2 - spread2)
     total2 = spread2 + raised2
     shrink = jnp.where(there, 1 / (1 + jnp.sqrt(raised2 / total2)), 0.0)
     pull = gap[:, None] - shrink[:, None] * off
