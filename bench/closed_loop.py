@@ -4,7 +4,7 @@
 
 Thirty subjects for 14 days under each axis of mishaps: same meals, errors, sensor noise and faults whoever is in control.
 All are behind the one guard; an accountant that shares no arithmetic with it counts breaches in what the pump reports. The
-settings of MPC were chosen on sampled synthetic subjects, and its design changed twice after these had been seen with other
+settings of MPC were chosen on sampled synthetic subjects, and it changed in four rounds after these had been seen with other
 seeds (docs/control.md).
 """
 

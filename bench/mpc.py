@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.report import emit
 from gemel.packs.diabetes.control.body import Given
+from gemel.packs.diabetes.control.caution import LEARNING
 from gemel.packs.diabetes.control.foresee import STEP, Follower
 from gemel.packs.diabetes.control.mpc import Asked, mpc_many
 
@@ -33,7 +34,7 @@ def _one(follower: Follower, k: int, same: np.ndarray) -> np.ndarray:
     marks.append(time.perf_counter())
     path, unit, _ = follower.foresee(k * STEP, 0 * same)
     marks.append(time.perf_counter())
-    mpc_many(Asked(path, unit, same, 3 * same, 5 * same, same < 0, 10 * same, 27 * same))
+    mpc_many(Asked(path, unit, same, 3 * same, 5 * same, same < 0, 10 * same, LEARNING.start * same))
     return 1000 * np.diff([*marks, time.perf_counter()])
 
 

@@ -72,8 +72,8 @@ def _learnt(own: Body, x: Values, reading: Array) -> Values:
     off = x["shown"] - mean[:, None]
     spread2 = off.var(axis=1, ddof=1)
     gap = jnp.where(there, reading, mean) - mean
-    believed = gap / jnp.where(gap > 0, own.doubt_rise, own.doubt)
-    raised2 = jnp.maximum(own.noise**2 + (own.noise_share * mean) ** 2, believed**2 - spread2)
+    doubt = jnp.where(gap > 0, own.doubt_rise, own.doubt)
+    raised2 = jnp.maximum(own.noise**2 + (own.noise_share * mean) ** 2, (gap / doubt) ** 2 - spread2)
     total2 = spread2 + raised2
     shrink = jnp.where(there, 1 / (1 + jnp.sqrt(raised2 / total2)), 0.0)
     pull = gap[:, None] - shrink[:, None] * off
