@@ -24,7 +24,8 @@ class Body:
     """The model's numbers; spreads and walks (per 5 min) are of logarithms where no unit is told.
 
     Minutes: `insulin` and `meal` per compartment, `wears_off` for glucose at `middle` to return to its level, `lag` of the
-    sensor; `fast` and `slow` for disturbances to fade, `lingers` so much longer for a rise like a meal's, `after` for exercise.
+    sensor; `fast` and `slow` for disturbances to fade, `lingers` so much longer for a rise like a meal's, `after` for exercise;
+    `told_late` by which carbohydrate was eaten before it is told, on average: exponential over the members.
     mg/dL: `level` with its spread and walk, sensor `noise` with `noise_share` of glucose. A reading is believed less from `doubt`
     spreads off on, or `doubt_rise` if above. mg/dL/min: `fast_sd`, `slow_sd`. Exercise: `uptake` mg/dL/min per bpm above rest,
     `gain` of insulin per bpm min. A unit lowers `strength` times what the settings say at `middle` mg/dL, and elsewhere as the
@@ -37,8 +38,9 @@ class Body:
     members: int = 32
     insulin: float = 62.0
     insulin_sd: float = 0.2
-    meal: float = 45.0
+    meal: float = 48.0
     meal_sd: float = 0.45
+    told_late: float = 8.0
     wears_off: float = 140.0
     wears_off_sd: float = 0.5
     lag: float = 12.0
@@ -141,12 +143,13 @@ def announced(own: Body, strength: Strength, x: Values, grams: Array) -> Values:
     """Return the state after *grams* (n,) were announced.
 
     What rose unexplained shortly before is taken as their beginning: they were eaten so long ago that so much has already come,
-    and the disturbances lose what the meal now explains. Else a late bolus would meet the same carbohydrate twice.
+    and the disturbances lose what the meal now explains. Else a late bolus would meet the same carbohydrate twice. How long
+    before its telling the rest of a meal was eaten differs between members, for readings to choose from.
     """
     eaten, (_, raises) = grams[:, None], _rates(own, strength, x)
     come = jnp.maximum(x["risen"] - own.sure, 0.0) / raises / jnp.maximum(eaten, 1.0)
     ages = np.linspace(0.0, LATEST, 81)
-    age = jnp.interp(jnp.minimum(come, 0.9), 1 - (1 + ages) * np.exp(-ages), ages)
+    age = jnp.interp(jnp.minimum(come, 0.9), 1 - (1 + ages) * np.exp(-ages), ages) + own.told_late / own.meal * _waits(own)
     first, second = eaten * jnp.exp(-age), eaten * age * jnp.exp(-age)
     flow = second * (1 - pace_of(own, x)["keep_meal"]) * raises / 5.0
     fast = jnp.minimum(flow, jnp.maximum(x["fast"], 0.0))
@@ -154,6 +157,12 @@ def announced(own: Body, strength: Strength, x: Values, grams: Array) -> Values:
     risen = jnp.where(eaten > 0, 0.0, x["risen"])
     return {**x, "c1": x["c1"] + first, "c2": x["c2"] + second, "fast": x["fast"] - fast, "slow": x["slow"] - slow,
             "risen": risen}  # fmt: skip
+
+
+def _waits(own: Body) -> np.ndarray:
+    """Return exponential quantiles of mean 1, one for each member (member,), in an order that nothing else of theirs follows."""
+    quantiles = -np.log1p(-(np.arange(own.members) + 0.5) / own.members)
+    return np.random.default_rng(5).permutation(quantiles)
 
 
 def _rates(own: Body, strength: Strength, x: Values) -> tuple[Array, Array]:

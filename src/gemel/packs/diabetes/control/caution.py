@@ -19,30 +19,47 @@ from gemel.dynamics import Reading
 class Learning:
     """Caution is at `start` mg/dL, and within `least` and `most`. A reading below 70 mg/dL raises it by `gain` mg/dL, and
     carbohydrate eaten against a low that no reading showed by `felt` times as much; every reading lowers it by `gain` * `goal`,
-    so that it rests where a share of `goal` is low.
+    so that it rests where a share of `goal` is low. One low is one lesson, however long: what is learned of lows within about
+    `memory` readings is `lesson` times the gain at the most.
     """
 
     start: float = 27.0
     gain: float = 1.0
-    goal: float = 0.01
-    felt: float = 10.0
+    goal: float = 0.009
+    felt: float = 8.0
+    lesson: float = 12.0
+    memory: float = 48.0
     least: float = -10.0
-    most: float = 80.0
+    most: float = 50.0
 
 
 LEARNING = Learning()
 
 
-def learned(caution: np.ndarray, glucose: np.ndarray, rescued: np.ndarray, learning: Learning = LEARNING) -> np.ndarray:
-    """Return the caution (n,) after readings (n,) mg/dL, NaN: none, and whether a low was *rescued* (n,) since the last ones."""
-    low = glucose < 70.0
-    evidence = low + learning.felt * (rescued & ~low) - learning.goal * ~np.isnan(glucose)
-    return np.asarray(np.clip(caution + learning.gain * evidence, learning.least, learning.most))
+@dataclass(frozen=True)
+class Caution:
+    """Of n people, (n,): mg/dL by which forecasts are lowered, and what `lately` was learned of lows, in multiples of the gain."""
+
+    mgdl: np.ndarray
+    lately: np.ndarray
+
+
+def unlearned(count: int, learning: Learning = LEARNING) -> Caution:
+    """Return the caution with *count* strangers."""
+    return Caution(np.full(count, learning.start), np.zeros(count))
+
+
+def learned(before: Caution, glucose: np.ndarray, rescued: np.ndarray, learning: Learning = LEARNING) -> Caution:
+    """Return the caution after readings (n,) mg/dL, NaN: none, and whether a low was *rescued* (n,) since the last ones."""
+    low, faded = glucose < 70.0, before.lately * np.exp(-1.0 / learning.memory)
+    lesson = np.clip(learning.lesson - faded, 0.0, low + learning.felt * (rescued & ~low))
+    more = learning.gain * (lesson - learning.goal * ~np.isnan(glucose))
+    return Caution(np.clip(before.mgdl + more, learning.least, learning.most), faded + lesson)
 
 
 def caution_of(readings: Sequence[Reading], learning: Learning = LEARNING) -> float:
-    """Return the caution after one person's readings, oldest first."""
-    caution = np.array([learning.start])
+    """Return the caution in mg/dL after one person's readings, oldest first."""
+    caution = unlearned(1, learning)
     for reading in readings:
         caution = learned(caution, np.array([reading.value]), np.array([False]), learning)
-    return float(caution[0])
+    return float(caution.mgdl[0])

@@ -20,7 +20,7 @@ from gemel.packs.diabetes.asset.ward import Readings, Ward
 from gemel.packs.diabetes.control.activity import Exponential
 from gemel.packs.diabetes.control.basal_bolus import meal_bolus
 from gemel.packs.diabetes.control.body import BODY, Body, Given
-from gemel.packs.diabetes.control.caution import LEARNING, Learning, learned
+from gemel.packs.diabetes.control.caution import LEARNING, Learning, learned, unlearned
 from gemel.packs.diabetes.control.fallback import ASTRAY, ASTRAY_MGDL, safe_basal
 from gemel.packs.diabetes.control.foresee import Follower
 from gemel.packs.diabetes.control.limit import BOOK, BOUNDS, PAUSE_MIN, Book, Bounds, Facts, cut, weigh
@@ -197,7 +197,7 @@ class ByMPC:
     ) -> None:
         own = ward.settings
         self.settings, self.learning = settings, learning
-        self.caution = np.full(len(ward.names), learning.start)
+        self.caution = unlearned(len(ward.names), learning)
         self.follower: Follower | None = None
         self._begin = partial(Follower, own.sensitivity, own.ratio, own.basal, seed=seed, body=body)
         self._carbs = np.zeros(len(ward.names))
@@ -227,7 +227,7 @@ class ByMPC:
                 BOUNDS.basal_times * usual,
                 room(facts),
                 seen.carbs > 0,
-                self.caution,
+                self.caution.mgdl,
             ),
             self.settings,
         )

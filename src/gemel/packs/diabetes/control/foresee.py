@@ -35,7 +35,7 @@ def of_trial(trial: Trial, now: Time, steps: int = AHEAD) -> Foreseen:
     return Foreseen(usual, unit - usual, (grams - usual) / 10.0)
 
 
-FACTS = ("glucose", "shown", "fast", "slow", "risen", "level")
+FACTS = ("glucose", "shown", "fast", "slow", "risen", "level", "c1", "c2")
 TRAITS = ("sensitivity", "carbs", "speed", "eating", "wear")
 """What readings teach; the rest moves by doses alone. Traits are logarithms, 0 as the settings or `Body` say."""
 
@@ -52,6 +52,8 @@ LIMITS = {
     "slow": (-8.0, 8.0),
     "risen": (-100.0, 300.0),
     "level": (60.0, 250.0),
+    "c1": (0.0, 1000.0),
+    "c2": (0.0, 1000.0),
     **dict.fromkeys(TRAITS, (-1.2, 1.2)),
 }
 
