@@ -149,7 +149,8 @@ def announced(own: Body, strength: Strength, x: Values, grams: Array) -> Values:
     eaten, (_, raises) = grams[:, None], _rates(own, strength, x)
     come = jnp.maximum(x["risen"] - own.sure, 0.0) / raises / jnp.maximum(eaten, 1.0)
     ages = np.linspace(0.0, LATEST, 81)
-    age = jnp.interp(jnp.minimum(come, 0.9), 1 - (1 + ages) * np.exp(-ages), ages) + own.told_late / own.meal * _waits(own)
+    age = jnp.interp(jnp.minimum(come, 0.9), 1 - (1 + ages) * np.exp(-ages), ages)
+    age += own.told_late / own.meal * _waits(own)
     first, second = eaten * jnp.exp(-age), eaten * age * jnp.exp(-age)
     flow = second * (1 - pace_of(own, x)["keep_meal"]) * raises / 5.0
     fast = jnp.minimum(flow, jnp.maximum(x["fast"], 0.0))

@@ -38,7 +38,7 @@ LEARNING = Learning()
 
 @dataclass(frozen=True)
 class Caution:
-    """Of n people, (n,): mg/dL by which forecasts are lowered, and what `lately` was learned of lows, in multiples of the gain."""
+    """Of n people, (n,): mg/dL by which forecasts are lowered, and what `lately` was learned of lows, in times the gain."""
 
     mgdl: np.ndarray
     lately: np.ndarray
