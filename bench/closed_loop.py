@@ -4,7 +4,7 @@
 
 Thirty subjects for 14 days under each axis of mishaps: same meals, errors, sensor noise and faults whoever is in control.
 All are behind the one guard; an accountant that shares no arithmetic with it counts breaches in what the pump reports. The
-settings of MPC were chosen on sampled synthetic subjects, and it changed in five rounds after these had been seen with other
+settings of MPC were chosen on sampled synthetic subjects, and it changed in six rounds after these had been seen with other
 seeds (docs/control.md).
 """
 
@@ -56,7 +56,7 @@ class Raised(ByOref0):
 ARMS: dict[str, Callable[[Ward], Brain]] = {
     "mpc": ByMPC, "basal-bolus": Standard, "oref0-style": ByOref0, "oref0-style, 150": Raised,
 }  # fmt: skip
-SEED = 20267
+SEED = 20268
 
 
 @dataclass(frozen=True)

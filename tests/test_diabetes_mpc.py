@@ -125,7 +125,7 @@ def test_lows_teach_caution_and_time_without_them_takes_it_back(told: list[float
     before = caution_of(read)
     after = caution_of([*read, *(Reading("glucose", low, NOW + k) for k in range(lows))])
     assert LEARNING.least <= before <= after <= LEARNING.most
-    calm = [Reading("glucose", 120.0, NOW + k) for k in range(30 * 288)]
+    calm = [Reading("glucose", 120.0, NOW + k) for k in range(60 * 288)]
     assert caution_of([*read, *calm]) == LEARNING.least
     held = learned(Caution(np.full(2, before), np.zeros(2)), np.array([np.nan, np.nan]), np.array([False, True])).mgdl
     assert held[0] == before <= held[1]
@@ -133,7 +133,7 @@ def test_lows_teach_caution_and_time_without_them_takes_it_back(told: list[float
 
 def test_one_low_is_one_lesson_however_long_and_lows_of_two_days_are_two() -> None:
     """Five hours below 70 mg/dL teach half of what their 60 readings would; a low tomorrow teaches as much again."""
-    mild = replace(LEARNING, start=0.0, most=1000.0, goal=0.0)
+    mild = replace(LEARNING, start=0.0, gain=1.0, most=1000.0, goal=0.0)
     one, five = (caution_of([Reading("glucose", 60.0, NOW + k) for k in range(12 * hours)], mild) for hours in (1, 5))
     assert 8 < one <= LEARNING.lesson and five < 30
     short, calm = [60.0] * 6, [120.0] * 288

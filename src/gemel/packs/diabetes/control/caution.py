@@ -23,9 +23,9 @@ class Learning:
     `memory` readings is `lesson` times the gain at the most.
     """
 
-    start: float = 27.0
-    gain: float = 1.0
-    goal: float = 0.009
+    start: float = 28.0
+    gain: float = 0.4
+    goal: float = 0.01
     felt: float = 8.0
     lesson: float = 12.0
     memory: float = 48.0
