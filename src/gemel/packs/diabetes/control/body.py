@@ -135,8 +135,11 @@ def _lasting(own: Body, x: Values) -> Array:
     return jnp.exp(-5.0 / (own.fast + own.lingers * alike * (x["fast"] > 0)))
 
 
-LATEST = 4.0
-"""How long ago a meal that is announced now was eaten at the most, in times of a compartment."""
+_AGES = np.linspace(0.0, 4.0, 81)
+_COME = 1 - (1 + _AGES) * np.exp(-_AGES)
+"""The part of a meal that has come, by how long ago it was eaten in times of a compartment."""
+LATEST = float(np.interp(0.9, _COME, _AGES))
+"""How long ago a meal that is announced now was eaten at the most: a tenth is still to come."""
 
 
 def announced(own: Body, strength: Strength, x: Values, grams: Array) -> Values:
@@ -148,9 +151,7 @@ def announced(own: Body, strength: Strength, x: Values, grams: Array) -> Values:
     """
     eaten, (_, raises) = grams[:, None], _rates(own, strength, x)
     come = jnp.maximum(x["risen"] - own.sure, 0.0) / raises / jnp.maximum(eaten, 1.0)
-    ages = np.linspace(0.0, LATEST, 81)
-    age = jnp.interp(jnp.minimum(come, 0.9), 1 - (1 + ages) * np.exp(-ages), ages)
-    age += own.told_late / own.meal * _waits(own)
+    age = jnp.minimum(jnp.interp(come, _COME, _AGES) + own.told_late / own.meal * _waits(own), LATEST)
     first, second = eaten * jnp.exp(-age), eaten * age * jnp.exp(-age)
     flow = second * (1 - pace_of(own, x)["keep_meal"]) * raises / 5.0
     fast = jnp.minimum(flow, jnp.maximum(x["fast"], 0.0))
