@@ -29,6 +29,8 @@ from zoneinfo import ZoneInfo
 
 import jax
 import numpy as np
+from scipy.stats import t as student
+from scipy.stats import wilcoxon
 
 from bench.report import emit
 from gemel.bank import Replica, Walk, record
@@ -40,7 +42,7 @@ from gemel.facts import DAY, MINUTE, Fact
 from gemel.packs.diabetes import personal
 from gemel.packs.diabetes.asset import parameters_of, subjects, virtual_days
 from gemel.packs.diabetes.person import Person
-from gemel.packs.diabetes.personal import ahead, carried, posterior, replaybg
+from gemel.packs.diabetes.personal import ahead, carried, posterior, replaybg, root
 from gemel.packs.diabetes.streams import uc_ht_t1dm
 from gemel.streams import Item
 
@@ -138,23 +140,34 @@ def entered(name: str) -> list[Item]:
     return list(uc_ht_t1dm(DATA / "uc_ht_t1dm" / name).read())
 
 
+def away(items: Sequence[Item]) -> int:
+    """Return local time minus UTC where a record begins, ms."""
+    found = datetime.fromtimestamp(items[0].at / 1000, ZoneInfo("America/Santiago")).utcoffset()
+    assert found is not None
+    return round(found.total_seconds() * 1000)
+
+
 def real(name: str, until: int | None = None, weight: float = 70.0) -> list[personal.Day]:
     """Return the days of one real person, weight not known; entries of carbohydrate by the pump's clock, as far as doses up to
     *until* (by default the end) tell that another clock was used."""
     items = entered(name)
-    away = datetime.fromtimestamp(items[0].at / 1000, ZoneInfo("America/Santiago")).utcoffset()
-    assert away is not None
     readings = [Reading("glucose", item.value, item.at) for item in items if item.name == "glucose"]
     doses = [Dose(item.name, item.value, item.at) for item in items if item.name in ("basal", "bolus", "carbs")]
-    doses = personal.moved(doses, personal.entered_late(doses, items[-1].at if until is None else until))
+    until, offset = items[-1].at if until is None else until, away(items)
+    doses = personal.put_right(doses, personal.clock_of(doses, until, offset), until, offset)
     basal = personal.usual_basal(doses, readings[len(readings) // 5].at, weight)
-    offset = round(away.total_seconds() * 1000)
     return personal.days_of(readings, doses, weight=weight, basal=basal, offset=offset, share=0.05)
 
 
-def real_next_days(name: str) -> list[dict[str, float]]:
+@cache
+def foretold(name: str) -> tuple[personal.Foretold, ...]:
+    """Return the days of a real person, each with what the twin of those before it foretold."""
+    return personal.personalise(real(name), 1, sampler=posterior.quick).days
+
+
+def real_next_days(name: str) -> list[dict[str, Any]]:
     """Return how each day of a real person was foretold, clocks compared up to that day's end, habits those of the others."""
-    habits = personal.learned([real(other) for other in PEOPLE if other != name])
+    habits = personal.learned([foretold(other) for other in PEOPLE if other != name])
     found = []
     for k, day in enumerate(real(name)):
         found += next_days(real(name, day.at + DAY)[: k + 1], since=max(k, 1), habits=habits)
@@ -163,7 +176,7 @@ def real_next_days(name: str) -> list[dict[str, float]]:
 
 def next_days(
     days: Sequence[personal.Day], least: float = 0.85, since: int = 1, habits: personal.Habits | None = None
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     """Return how each day was foretold by the twin of all before it, at its first reading, and 30 and 60 min ahead; with *habits*
     the day also with its doses as evidence."""
     rows = []
@@ -176,15 +189,18 @@ def next_days(
         hidden = replace(days[k], glucose=np.where(np.arange(len(glucose)) <= first, glucose, np.nan))
         causal = personal.confidence(twin)
         trust = personal.confidence(twin, habits)
-        mean, _ = ahead.expected(twin, hidden, 1, trust)
+        mean = ahead.expected(twin, hidden, 1, trust)
         draws = personal.foretell(twin, hidden, 1, trust=trust)
         low, high = np.percentile(draws, [5, 95], axis=0)
         seen = np.isfinite(glucose) & (np.arange(len(glucose)) > first)
         plain = ahead.plain(twin, hidden, 1).mean(axis=0)
+        alone = ahead.expected(twin, hidden, 1, replace(trust, without=None))
         rows.append({
-            "twin": _rmse(mean, glucose, seen), "equations_alone": _rmse(plain, glucose, seen),
-            "no_evidence": _rmse(ahead.expected(twin, hidden, 1, causal)[0], glucose, seen), "own_sd": float(np.nanstd(glucose)),
+            "twin": _rmse(mean, glucose, seen), "evidence_alone": _rmse(alone, glucose, seen),
+            "equations_alone": _rmse(plain, glucose, seen),
+            "no_evidence": _rmse(ahead.expected(twin, hidden, 1, causal), glucose, seen), "own_sd": float(np.nanstd(glucose)),
             "within90": float(((glucose >= low) & (glucose <= high))[seen].mean()), "trust": float(trust.mean[1]),
+            "chance": ((draws >= low) & (draws <= high))[:, seen].mean(axis=1),
             "at": float(days[k].at), **_short(plain, glucose, days[k].at, causal),
         })  # fmt: skip
     return rows
@@ -199,23 +215,50 @@ def _short(plain: np.ndarray, read: np.ndarray, at: int, trust: carried.Trust) -
     found: dict[str, list[float]] = {"30": [], "60": []}
     for now in range(24, len(read) - 12, 12):
         seen = np.where(np.arange(len(read)) <= now, read, np.nan)
-        mean, _ = carried.foretold(at, plain, seen, trust)
+        mean, covariance = carried.foretold(at, plain, seen, trust)
+        mean = root.mean_squared(mean, np.diag(covariance))
         for name, step in (("30", 6), ("60", 12)):
             if np.isfinite(read[now]):
                 found[name].append(float((mean[now + step] - read[now + step]) ** 2))
     return {f"mse{name}": float(np.nanmean(each)) for name, each in found.items() if np.isfinite(each).any()}
 
 
-def summed(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return medians over days; pooled RMSE at 30 and 60 min."""
-    names = ("twin", "equations_alone", "no_evidence", "own_sd", "within90", "trust")
+def summed(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return medians and means over days, the comparison with the days' own SD, and pooled RMSE at 30 and 60 min."""
+    names = ("twin", "evidence_alone", "no_evidence", "equations_alone", "own_sd", "within90", "trust")
     found = {name: float(np.median([row[name] for row in rows])) for name in names}
     short = {
         f"rmse{m}": float(np.sqrt(np.nanmean([row[f"mse{m}"] for row in rows if f"mse{m}" in row]))) for m in (30, 60)
     }
     better = float(np.mean([row["twin"] < row["own_sd"] for row in rows]))
-    mean = {f"mean_{name}": float(np.mean([row[name] for row in rows])) for name in ("twin", "own_sd", "within90")}
-    return {**found, **mean, **short, "days": float(len(rows)), "better_than_own_sd": better}
+    mean = {f"mean_{name}": float(np.mean([row[name] for row in rows])) for name in names[:-1]}
+    return {
+        **found, **mean, **_less(rows), **_by_chance(rows), **short, "days": float(len(rows)), "better_than_own_sd": better,
+    }  # fmt: skip
+
+
+def _less(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return by how much the twin errs less than the days' own SD: the mean with Student's 95 % interval, Wilcoxon's p."""
+    less = np.array([row["own_sd"] - row["twin"] for row in rows])
+    mean, half = float(less.mean()), float(student.ppf(0.975, len(less) - 1) * less.std(ddof=1) / np.sqrt(len(less)))
+    p = float(wilcoxon(less).pvalue)
+    return {"less_than_own_sd": mean, "less_from": mean - half, "less_to": mean + half, "wilcoxon_p": p}
+
+
+def _by_chance(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return within what 95 % of means lie of what right 90 % intervals hold on so few days."""
+    low, high = np.percentile(np.mean([row["chance"] for row in rows], axis=0), [2.5, 97.5])
+    return {"within90_chance_from": float(low), "within90_chance_to": float(high)}
+
+
+def held(each: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """Return how many people's 90 % intervals hold 85 to 95 % of their readings, more and less, and the spread between people."""
+    share = np.array([np.mean([row["within90"] for row in rows]) for rows in each.values()])
+    above, below = int((share > 0.95).sum()), int((share < 0.85).sum())
+    return {
+        "within": len(share) - above - below, "above": above, "below": below, "least": float(share.min()),
+        "sd": float(share.std()),
+    }  # fmt: skip
 
 
 def soon(right: bool) -> dict[str, float]:
@@ -240,9 +283,15 @@ def soon(right: bool) -> dict[str, float]:
 def _replica(name: str, right: bool) -> Replica:
     """Return a twin that knows the record of one real person."""
     items, first = entered(name), entered(name)[0].at
-    doses = [Dose(item.name, item.value, item.at) for item in items if item.name in ("bolus", "carbs")]
-    late = personal.entered_late(doses, int(first + SPLIT * (items[-1].at - first))) if right else 0
-    items = [replace(item, at=item.at - late) if item.name == "carbs" else item for item in items]
+    if right:
+        doses = [Dose(item.name, item.value, item.at) for item in items if item.name in ("bolus", "carbs")]
+        clock = personal.clock_of(doses, int(first + SPLIT * (items[-1].at - first)), away(items))
+        carbs = [
+            dose for dose in personal.put_right(doses, clock, items[-1].at + 1, away(items)) if dose.lever == "carbs"
+        ]
+        items = [item for item in items if item.name != "carbs"] + [
+            Item("carbs", dose.amount, "g", dose.at) for dose in carbs
+        ]
     found = drafts(sorted((one for one in items if one.at >= first), key=lambda one: one.at), Person, name, "bench")
     made = Replica(Person, name, {}, 0)
     made.take(
@@ -327,6 +376,10 @@ def main() -> None:
     if "real" in parts:
         each = {name: real_next_days(name) for name in PEOPLE}
         details["real"] = summed([row for rows in each.values() for row in rows])
+        details["real_days"] = {
+            name: [[round(row["twin"], 1), round(row["own_sd"], 1), round(row["within90"], 3)] for row in rows]
+            for name, rows in each.items()
+        }
         details["real_each"] = {
             name: {key: round(value, 2) for key, value in summed(rows).items()} for name, rows in each.items()
         }
@@ -336,7 +389,9 @@ def main() -> None:
         details["replay"] = replayed()
     if "virtual" in parts:
         names = subjects()[:: max(30 // asked.people, 1)][: asked.people]
-        details["virtual"] = summed([row for name in names for row in next_days(virtual(name, 7), since=3)])
+        rows = {name: next_days(virtual(name, 7), since=3) for name in names}
+        details["virtual"] = summed([row for each in rows.values() for row in each])
+        details["virtual_held"] = held(rows)
     if "time" in parts:
         details["time"] = timed()
     if "real" in details:

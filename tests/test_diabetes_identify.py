@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from gemel.bank import Bank, Twin
 from gemel.cli.main import app
 from gemel.errors import BadInput, Refused
-from gemel.facts import DAY, Time
+from gemel.facts import DAY, HOUR, Time
 from gemel.packs.diabetes import Person
 from gemel.packs.diabetes.asset import LILY, virtual_days
-from gemel.packs.diabetes.personal import identify
+from gemel.packs.diabetes.personal import Clock, identify, report
 from gemel.streams import Item, Place
 from gemel.testing.live import FakeClock
 from gemel.thread import MemoryThread
@@ -51,6 +51,26 @@ def test_new_days_are_learned_from_at_their_own_cost_and_nothing_is_learned_twic
     text = str(later)
     assert "how yesterday's twin foretold the day" in text and "assumed" in text and "not a medical device" in text
     assert all(f"{row['rmse']:5.1f}" in text for row in later.body()["foretold"])
+
+
+def test_a_log_without_am_and_pm_is_told_of_and_kept_in_mind(told: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every entry of carbohydrate is written by twelve hours, as where times are exported without their half of the day."""
+
+    def written(item: Item) -> Item:
+        hour = item.at % DAY // HOUR
+        by = -12 * HOUR if hour >= 13 else 12 * HOUR if hour < 1 else 0
+        return replace(item, at=item.at + by) if item.name == "carbs" else item
+
+    twin = lily([written(item) for item in told], START + 3 * DAY)
+    first = identify(twin, 14, quick=True)
+    assert first.clock == Clock(twelve=True) and first.body()["carbs_without_am_pm"]
+    assert "a clock without a.m. and p.m.?" in str(first)
+    assert identify(twin, 14, quick=True).clock == first.clock
+    right = identify(lily(told, START + 3 * DAY), 14, quick=True)
+    assert right.clock == Clock() and "a.m." not in str(right)
+    monkeypatch.setattr(report, "clock_of", lambda *_: Clock())
+    wrong = identify(twin, 14, quick=True, anew=True)
+    assert wrong.body()["fit"]["rmse"] > first.body()["fit"]["rmse"] >= right.body()["fit"]["rmse"]
 
 
 def test_a_weight_in_the_care_plan_is_used_and_a_new_one_begins_again(told: list[Item]) -> None:

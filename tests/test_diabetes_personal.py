@@ -34,10 +34,11 @@ from gemel.packs.diabetes.personal.equations import (
     appeared,
     glucose,
 )
-from gemel.packs.diabetes.personal.evidence import LAGS, doses_of, responses
+from gemel.packs.diabetes.personal.evidence import LAGS, doses_of
 from gemel.packs.diabetes.personal.fit import Gaussian, P, Problem, Q, fit, replays, stacked
 from gemel.packs.diabetes.personal.noise import Noise, learn
 from gemel.packs.diabetes.personal.pareto import smoothed
+from gemel.packs.diabetes.personal.root import mean_squared, rooted, squared
 from gemel.packs.diabetes.personal.twin import ANYBODY, walk
 
 CELLS = 288
@@ -274,10 +275,35 @@ def test_insulin_is_counted_to_the_last_unit() -> None:
 @pytest.mark.parametrize("hours", [0, 4, -3])
 def test_a_log_in_another_time_zone_is_noticed_and_put_right(hours: int) -> None:
     given = [dose for day in range(3) for dose in doses(day)]
-    shifted = personal.moved(given, -hours * HOUR)
-    late = personal.entered_late(shifted, 3 * DAY)
-    assert late == hours * HOUR
-    assert {(d.lever, d.at) for d in personal.moved(shifted, late)} == {(d.lever, d.at) for d in given}
+    shifted = personal.put_right(given, personal.Clock(-hours * HOUR), 3 * DAY)
+    clock = personal.clock_of(shifted, 3 * DAY)
+    assert clock == personal.Clock(hours * HOUR)
+    assert {(d.lever, d.at) for d in personal.put_right(shifted, clock, 3 * DAY)} == {(d.lever, d.at) for d in given}
+
+
+@pytest.mark.parametrize("offset", [0, -3 * HOUR])
+def test_a_log_without_am_and_pm_is_noticed_and_put_right(offset: int) -> None:
+    """Every entry is written by twelve hours: that of 19 h as 7 h, that of midnight as 12 h."""
+    given = [replace(dose, at=dose.at - offset) for day in range(4) for dose in doses(day)]
+    given += [Dose("carbs", 20.0, 2 * DAY + 10 * MINUTE - offset), Dose("bolus", 2.0, 2 * DAY + 10 * MINUTE - offset)]
+
+    def written(dose: Dose) -> Dose:
+        hour = (dose.at + offset) % DAY // HOUR
+        by = -12 * HOUR if hour >= 13 else 12 * HOUR if hour < 1 else 0
+        return replace(dose, at=dose.at + by) if dose.lever == "carbs" else dose
+
+    log, until = [written(dose) for dose in given], 4 * DAY - offset
+    clock = personal.clock_of(log, until, offset)
+    assert clock == personal.Clock(twelve=True)
+    assert {(d.lever, d.at) for d in personal.put_right(log, clock, until, offset)} == {(d.lever, d.at) for d in given}
+    assert personal.clock_of(given, until, offset) == personal.Clock()
+
+
+def test_no_entry_is_put_behind_the_end_of_its_log() -> None:
+    log = [Dose("carbs", 30.0, 9 * HOUR), Dose("bolus", 3.0, 8 * HOUR), Dose("bolus", 3.0, 21 * HOUR)]
+    clock = personal.Clock(twelve=True)
+    assert [d.at for d in personal.put_right(log, clock, 22 * HOUR) if d.lever == "carbs"] == [21 * HOUR]
+    assert [d.at for d in personal.put_right(log, clock, 20 * HOUR) if d.lever == "carbs"] == [9 * HOUR]
 
 
 def test_entries_that_have_nothing_to_do_with_boluses_stay_where_they_are() -> None:
@@ -287,8 +313,20 @@ def test_entries_that_have_nothing_to_do_with_boluses_stay_where_they_are() -> N
         for lever in ("carbs", "bolus")
         for at in rng.integers(0, 7 * DAY, 25) // MINUTE * MINUTE
     ]
-    assert personal.entered_late(given, 7 * DAY) == 0
-    assert personal.entered_late([Dose("carbs", 30.0, 0)], DAY) == 0
+    assert personal.clock_of(given, 7 * DAY) == personal.Clock()
+    mornings = [
+        replace(d, at=d.at // DAY * DAY + HOUR + d.at % (12 * HOUR)) if d.lever == "carbs" else d for d in given
+    ]
+    assert personal.clock_of(mornings, 7 * DAY) == personal.Clock()
+    assert personal.clock_of([Dose("carbs", 30.0, 0)], DAY) == personal.Clock()
+
+
+def test_what_is_said_on_the_roots_scale_is_the_mean_and_the_draws_of_glucose() -> None:
+    glucose = np.array([20.0, 70.0, 140.0, 400.0])
+    assert squared(rooted(glucose)) == pytest.approx(glucose)
+    assert np.gradient(rooted(np.array([139.9, 140.0, 140.1])), 0.1)[1] == pytest.approx(1.0, rel=1e-3)
+    drawn = squared(rooted(glucose[1:]) + 30.0 * np.random.default_rng(1).standard_normal((200_000, 3)))
+    assert drawn.mean(axis=0) == pytest.approx(mean_squared(rooted(glucose[1:]), np.full(3, 900.0)), rel=2e-3)
 
 
 def test_each_dose_is_evidence_of_one_kind_and_all_of_it_is_counted() -> None:
@@ -310,20 +348,50 @@ def test_habits_of_others_are_learned_and_make_a_record_of_doses_evidence() -> N
         at = 5.0 * np.arange(CELLS + 1) / 60 + 4 - hour
         return replace(empty, glucose=140 + 60 * np.exp(-0.5 * at**2) + ERRORS.slow * rng.standard_normal())
 
-    habits = personal.learned([[made(d) for d in range(1, 5)] for _ in range(3)])
-    bolus = habits.mean[len(LAGS) : 2 * len(LAGS)]
+    def kept(day: personal.Day) -> personal.Foretold:
+        return personal.Foretold(day.at, np.full(CELLS // 3 + 1, np.nan), day.glucose[::3], doses_of(day), 4.0)
+
+    habits = personal.learned([[kept(made(d)) for d in range(1, 5)] for _ in range(3)])
+    bolus = habits.mean[2 + len(LAGS) : 2 + 2 * len(LAGS)]
     assert bolus[np.abs(LAGS) < 30].item() > 30 and np.abs(bolus[LAGS > 200]).max() < 15
     today = made(6)
     hidden = replace(today, glucose=np.where(np.arange(CELLS + 1) < 1, today.glucose, np.nan))
-    known, told = carried.trust((), habits), responses(doses_of(today), 4.0)
+    known, given = carried.trust((), habits), doses_of(today)
     nothing = np.full(CELLS + 1, np.nan)
-    mean, covariance = carried.foretold(today.at, nothing, hidden.glucose, known, told)
-    blind, _ = carried.foretold(today.at, nothing, hidden.glucose, carried.trust(()))
-    alone, _ = carried.foretold(today.at, nothing, hidden.glucose, replace(known, without=None), told)
+    mean, covariance = carried.foretold(today.at, nothing, hidden.glucose, known, given)
+    assert known.without is not None
+    blind, _ = carried.foretold(today.at, nothing, hidden.glucose, known.without)
+    alone, _ = carried.foretold(today.at, nothing, hidden.glucose, replace(known, without=None), given)
     assert mean == pytest.approx((alone + blind) / 2)
     assert np.all(np.diag(covariance) >= ((alone - blind) / 2) ** 2)
-    assert np.sqrt(np.mean((mean - today.glucose) ** 2)) < 0.7 * np.sqrt(np.mean((blind - today.glucose) ** 2))
+    truth = rooted(today.glucose)
+    assert np.sqrt(np.mean((mean - truth) ** 2)) < 0.7 * np.sqrt(np.mean((blind - truth) ** 2))
     assert np.all(np.linalg.eigvalsh(covariance) > 0)
+
+
+def test_basal_that_begins_to_be_withheld_reads_that_glucose_is_where_others_withhold_it() -> None:
+    """Made-up people wander, and their pumps withhold basal for an hour whenever glucose has fallen to 75."""
+    rng = np.random.default_rng(5)
+    root = np.linalg.cholesky(Noise(45.0, 250.0, 8.0, 40.0, 1.5).covariance(5.0 * np.arange(CELLS + 1)))
+
+    def lived(at: int) -> personal.Foretold:
+        glucose = np.maximum(140.0 + root @ rng.standard_normal(CELLS + 1), 40.0)[::3]
+        given = np.zeros((5, (LEAD + CELLS) // 3))
+        fallen = np.flatnonzero((glucose[1:] <= 75) & (glucose[:-1] > 75)) + 1
+        for k in fallen[np.diff(fallen, prepend=-99) > 12]:
+            given[4, LEAD // 3 + k : LEAD // 3 + k + 4] = 0.25
+        return personal.Foretold(at, np.full(len(glucose), np.nan), glucose, given, 4.0)
+
+    habits = personal.learned([[lived(d * DAY) for d in range(4)] for _ in range(3)])
+    assert rooted(np.array([65.0])) < habits.mean[-1] < rooted(np.array([85.0]))
+    assert habits.off < 25
+    given = np.zeros((5, (LEAD + CELLS) // 3))
+    given[4, (LEAD + 120) // 3 : (LEAD + 132) // 3] = 0.25
+    known, nothing = carried.trust((), habits), np.full(CELLS + 1, np.nan)
+    mean, covariance = carried.foretold(9 * DAY, nothing, nothing, replace(known, without=None), given)
+    alone = squared(mean)
+    assert abs(alone[120] - 75) < 30 and alone[[20, 260]].min() > 105
+    assert covariance[120, 120] < 0.6 * covariance[260, 260]
 
 
 def test_the_next_day_of_virtual_people_lies_within_its_intervals() -> None:

@@ -5,12 +5,14 @@ from gemel.packs.diabetes.personal.ahead import disturbances as disturbances
 from gemel.packs.diabetes.personal.ahead import foreseen as foreseen
 from gemel.packs.diabetes.personal.ahead import foretell as foretell
 from gemel.packs.diabetes.personal.ahead import replay as replay
-from gemel.packs.diabetes.personal.clocks import entered_late as entered_late
-from gemel.packs.diabetes.personal.clocks import moved as moved
+from gemel.packs.diabetes.personal.clocks import Clock as Clock
+from gemel.packs.diabetes.personal.clocks import clock_of as clock_of
+from gemel.packs.diabetes.personal.clocks import put_right as put_right
 from gemel.packs.diabetes.personal.days import Day as Day
 from gemel.packs.diabetes.personal.days import day_at as day_at
 from gemel.packs.diabetes.personal.days import days_of as days_of
 from gemel.packs.diabetes.personal.days import usual_basal as usual_basal
+from gemel.packs.diabetes.personal.evidence import Foretold as Foretold
 from gemel.packs.diabetes.personal.evidence import Habits as Habits
 from gemel.packs.diabetes.personal.evidence import learned as learned
 from gemel.packs.diabetes.personal.report import identify as identify

@@ -13,8 +13,9 @@ from gemel.packs.diabetes.personal.carried import Trust
 from gemel.packs.diabetes.personal.days import CELLS, Day
 from gemel.packs.diabetes.personal.double import double
 from gemel.packs.diabetes.personal.equations import CELL, LEAD
-from gemel.packs.diabetes.personal.evidence import Habits, doses_of, responses
+from gemel.packs.diabetes.personal.evidence import Habits, doses_of
 from gemel.packs.diabetes.personal.fit import Q, replays, stacked
+from gemel.packs.diabetes.personal.root import mean_squared
 from gemel.packs.diabetes.personal.twin import DRAWS, Personal, apart, ensemble, members
 
 AHEAD = 72
@@ -32,18 +33,22 @@ def confidence(personal: Personal, habits: Habits | None = None) -> Trust:
 
 @double
 def foretell(personal: Personal, day: Day, seed: Seed, count: int = DRAWS, trust: Trust | None = None) -> np.ndarray:
-    """Return draws (count, cell + 1) mg/dL of a day under its insulin and meals, given its readings so far: NaN from now on."""
-    mean, covariance = expected(personal, day, seed, trust)
-    return telling.drawn(mean, covariance, count, seed, day.at)
+    """Return draws (count, cell + 1) mg/dL of a day under its insulin and meals, given its readings so far: NaN from now on;
+    *trust* spares to work it out again."""
+    return telling.drawn(*_told(personal, day, seed, trust), count, seed, day.at)
 
 
 @double
-def expected(personal: Personal, day: Day, seed: Seed, trust: Trust | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean (cell + 1,) and covariance of what `foretell` draws; *trust* spares to work it out again."""
+def expected(personal: Personal, day: Day, seed: Seed, trust: Trust | None = None) -> np.ndarray:
+    """Return the mean (cell + 1,) mg/dL of what `foretell` draws."""
+    mean, covariance = _told(personal, day, seed, trust)
+    return mean_squared(mean, np.diag(covariance))
+
+
+def _told(personal: Personal, day: Day, seed: Seed, trust: Trust | None) -> telling.Belief:
     said = plain(personal, day, seed).mean(axis=0)
     known = trust or confidence(personal)
-    told = None if known.habits is None else responses(doses_of(day), day.hour[LEAD])
-    return telling.foretold(day.at, said, day.glucose, known, told)
+    return telling.foretold(day.at, said, day.glucose, known, doses_of(day), float(day.hour[LEAD]))
 
 
 @double

@@ -1,38 +1,46 @@
 """What yesterday's twin says of today, shrunk to what it foretold before, with errors carried on from the readings so far.
 
-y(t) = level + trust (f(t) - centre) + e(t): f is the twin's replay under today's inputs, e goes on through all days,
-correlated as `Noise` says, with a part that changes slowly from day to day. It is one Gaussian process: level and trust are
-learned from the days that the twin foretold before it saw them. Trust near 0 means that the level foretells as well as the twin.
-Where `Habits` of other people are given, the doses of each day are taken as evidence besides (`evidence`), and what is said is
-the mean of what is said with that evidence and without: it helps some people and misleads others, and means of forecasts err
-less than most of them (Bates & Granger 1969, 10.1057/jors.1969.103; Clemen 1989, 10.1016/0169-2070(89)90012-5).
+y(t) = level + trust (f(t) - centre) + e(t), on the root's scale (`root`): f is the twin's replay under today's inputs, e goes on
+through all days, correlated as `Noise` says, with a part that changes slowly from day to day. It is one Gaussian process: level
+and trust are learned from the days that the twin foretold before it saw them. Trust near 0 means that the level foretells as well
+as the twin. Where `Habits` of other people are given, trust begins at theirs, the doses of each day are taken as evidence besides
+(`evidence`), and what is said is the mean of what is said with that evidence and without: it helps some people and misleads
+others, and means of forecasts err less than most of them (Bates & Granger 1969, 10.1057/jors.1969.103; Clemen 1989,
+10.1016/0169-2070(89)90012-5). How wide it is follows the person: days foretold before say by how much errors were wider or
+narrower than was said of them (the variance's scaled inverse chi-squared: Gelman et al., Bayesian Data Analysis, 3rd ed., 2.6).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import block_diag, cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve
 
 from gemel.dynamics import Seed
 from gemel.facts import MINUTE, Time
 from gemel.packs.diabetes.personal.equations import CELL
-from gemel.packs.diabetes.personal.evidence import BINS, KINDS, LEVEL, LEVEL_SD, WIDTH, Habits, errors, responses
+from gemel.packs.diabetes.personal.evidence import (
+    EVERY,
+    LEVEL_SD,
+    MEAN,
+    TRUST,
+    Foretold,
+    Habits,
+    Record,
+    centre,
+    design_of,
+    errors,
+    joined,
+    nothing,
+    record,
+)
 from gemel.packs.diabetes.personal.noise import Noise, learn
-
-TRUST = (0.1, 0.2)
-"""Mean and spread of the trust, before any day was foretold.
-
-A twin of one day foretold the next with an RMSE of 87 where days had an SD of 44 (peers, 26 days): little is due to it at first.
-"""
+from gemel.packs.diabetes.personal.root import rooted, squared
 
 ERRORS = (Noise(45.0, 250.0, 8.0, 40.0, 1.5), (0.25, 0.4, 0.4, 0.3, 0.3))
 """What errors of a day foretold are before any was seen, and the spread of the logarithms: judgements."""
-
-EVERY = 3
-"""Cells between the readings of a day foretold that are kept."""
 
 LAST = 10
 """Days that are learned from, the last ones."""
@@ -40,94 +48,101 @@ LAST = 10
 LEAST = 5
 """Days foretold before their errors' size and times are learned; fewer made the next day worse (docs/personalise.md)."""
 
+WORTH = 1.0
+"""Days that the spread as it is counts for beside the person's own: of 1 to 16 the likeliest on 30 virtual people."""
 
-@dataclass(frozen=True)
-class Foretold:
-    """A day that was foretold: `said` (n,) by the twin before it, NaN if there was none, and `read` (n,), every 15 min; its
-    `doses` (kind, bin) and the `hour` it began, as `evidence` takes them."""
+Belief = tuple[np.ndarray, np.ndarray]
+"""A mean and a covariance."""
 
-    at: Time
-    said: np.ndarray
-    read: np.ndarray
-    doses: np.ndarray = field(default_factory=lambda: np.zeros((len(KINDS), BINS)))
-    hour: float = 4.0
+
+STRANGER: Belief = (MEAN[:2], np.diag([LEVEL_SD**2, TRUST[1] ** 2]))
+"""Level and trust of whoever nobody knows."""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Mean and covariance of level, trust and, with `habits`, responses to doses; the `centre` that the twin's word is a
-    deviation from; the errors' `noise`; readings so far: their time (n,) in min, `design` (n, 2 or more) and values (n,).
-    With `habits`, `without` is what the same days teach without them."""
+    """What is believed of level, trust and, where doses are evidence, of them (`evidence`): `prior`, and from the days so far
+    `mean` and `covariance`; the `centre` that the twin's word is a deviation from; the errors' `noise`, and how far `off` its
+    level basal is withheld; the `record` so far; the person's own `scale` of spreads. Where doses are evidence, `without` is what
+    the same days teach without."""
 
+    prior: Belief
     mean: np.ndarray
     covariance: np.ndarray
     centre: float
     noise: Noise
-    at: np.ndarray
-    design: np.ndarray
-    read: np.ndarray
-    habits: Habits | None = None
+    off: float
+    record: Record
+    scale: float = 1.0
     without: Trust | None = None
 
 
 def trust(days: Sequence[Foretold], habits: Habits | None = None) -> Trust:
-    """Return what the days so far teach of level and trust, and with *habits* of what doses tell."""
+    """Return what the days so far teach of level, trust and spread, and with *habits* of what doses tell."""
     days = days[-LAST:]
-    every = np.concatenate([day.read for day in days]) if days else np.array([np.nan])
-    centre = float(np.nanmean(every)) if np.isfinite(every).any() else LEVEL
-    seen = np.isfinite(every)
-    at = np.concatenate([day.at / MINUTE + CELL * EVERY * np.arange(len(day.read)) for day in days] or [np.zeros(1)])
-    said = np.concatenate([day.said for day in days] or [np.full(1, np.nan)])
-    told = np.concatenate([_told(day, habits) for day in days] or [np.zeros((1, 0 if habits is None else WIDTH))])
-    design = _design(said, centre, told)
-    noise = ERRORS[0] if habits is None else habits.noise
-    found = _regress(at[seen], design[seen], every[seen], noise, habits)
-    if habits is None and sum(bool(np.isfinite(day.said).any()) for day in days) >= LEAST:
-        off = np.stack([day.read - _design(day.said, centre, _told(day, None)) @ found[0] for day in days])
-        noise = learn(off, ERRORS, CELL * EVERY)
-        found = _regress(at[seen], design[seen], every[seen], noise, habits)
-    without = None if habits is None else trust(days)
-    return Trust(*found, centre, noise, at[seen], design[seen], every[seen], habits, without)
+    off = [_off(day, _trust(days[:i], habits)) for i, day in enumerate(days) if i and np.isfinite(day.said).any()]
+    squares, shares = np.sum(off, axis=0) if off else (0.0, 0.0)
+    return replace(_trust(days, habits), scale=float(np.sqrt((WORTH + squares) / (WORTH + shares))))
 
 
-def _told(day: Foretold, habits: Habits | None) -> np.ndarray:
-    return np.zeros((len(day.read), 0)) if habits is None else responses(day.doses, day.hour, EVERY)
-
-
-def _design(said: np.ndarray, centre: float, told: np.ndarray) -> np.ndarray:
-    return np.column_stack([np.ones(len(said)), np.where(np.isfinite(said), said - centre, 0.0), told])
-
-
-def _prior(habits: Habits | None) -> tuple[np.ndarray, np.ndarray]:
-    plain = np.diag([LEVEL_SD**2, TRUST[1] ** 2])
+def _trust(days: Sequence[Foretold], habits: Habits | None) -> Trust:
     if habits is None:
-        return np.array([LEVEL, TRUST[0]]), plain
-    return np.concatenate([[LEVEL, TRUST[0]], habits.mean]), np.asarray(block_diag(plain, habits.covariance))
+        return _learned(days, STRANGER)
+    without = _learned(days, (habits.mean[:2], habits.covariance[:2, :2]))
+    return replace(_learned(days, (habits.mean, habits.covariance), habits), without=without)
 
 
-def _regress(
-    at: np.ndarray, x: np.ndarray, read: np.ndarray, noise: Noise, habits: Habits | None
-) -> tuple[np.ndarray, np.ndarray]:
-    mean, covariance = _prior(habits)
-    precision = np.linalg.inv(covariance)
-    right = precision @ mean
-    if len(at):
-        weighed = cho_solve(cho_factor(errors(noise, at, at) + noise.white**2 * np.eye(len(at)), lower=True), x)
-        precision, right = precision + x.T @ weighed, right + weighed.T @ read
+def _off(day: Foretold, known: Trust) -> tuple[float, float]:
+    """Return the sum of a day's squared errors, in units of the spread that was said before it, by all readings that a day may
+    have, and its share of those; both without its first reading, which is given."""
+    read = np.isfinite(day.read)
+    first = read & (np.cumsum(read) == 1)
+    mean, covariance = foretold(day.at, day.said, np.where(first, day.read, np.nan), known, day.doses, day.hour, EVERY)
+    later = read & ~first
+    squares = ((rooted(day.read) - mean) ** 2 / np.diag(covariance))[later]
+    return float(squares.sum() / len(read)), float(later.mean())
+
+
+def _learned(days: Sequence[Foretold], prior: Belief, habits: Habits | None = None) -> Trust:
+    """Return what days teach under a *prior*; errors' noise is learned too where no *habits* have it and days are enough."""
+    about = centre(days)
+    noise, off = (ERRORS[0], 0.0) if habits is None else (habits.noise, habits.off)
+    given = [None if habits is None else day.doses for day in days]
+    designs = [design_of(day.said, about, doses, day.hour, EVERY) for day, doses in zip(days, given, strict=True)]
+    each = zip(days, designs, given, strict=True)
+    found = joined([nothing(len(prior[0])), *[record(day.at, x, day.read, doses, EVERY) for day, x, doses in each]])
+    belief = _regress(found, noise, off, prior)
+    if habits is None and sum(bool(np.isfinite(day.said).any()) for day in days) >= LEAST:
+        left = np.stack([rooted(day.read) - x @ belief[0] for day, x in zip(days, designs, strict=True)])
+        noise = learn(left, ERRORS, CELL * EVERY)
+        belief = _regress(found, noise, off, prior)
+    return Trust(prior, *belief, about, noise, off, found)
+
+
+def _regress(known: Record, noise: Noise, off: float, prior: Belief) -> Belief:
+    precision = np.linalg.inv(prior[1])
+    right = precision @ prior[0]
+    if len(known.at):
+        x, spread = known.design, errors(noise, known.at, known.at) + np.diag(known.white(noise, off))
+        weighed = cho_solve(cho_factor(spread, lower=True), x)
+        precision, right = precision + x.T @ weighed, right + weighed.T @ known.read
     covariance = np.linalg.inv(precision)
     return covariance @ right, covariance
 
 
 def foretold(
-    begin: Time, said: np.ndarray, read: np.ndarray, known: Trust, told: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean (n,) and covariance (n, n) of readings every 5 min from *begin*, given what the twin says, what was *read*
-    of them so far, NaN where nothing was, and where habits are known what doses are (n, WIDTH)."""
-    found = _foretold(begin, said, read, known, told)
-    return found if known.without is None else _either(found, _foretold(begin, said, read, known.without, None))
+    begin: Time, said: np.ndarray, read: np.ndarray, known: Trust, doses: np.ndarray | None = None, hour: float = 4.0,
+    every: int = 1,
+) -> Belief:  # fmt: skip
+    """Return mean (n,) and covariance (n, n), on the root's scale, of readings at *every* so many cells from *begin*, given what
+    the twin says and what was *read* of them so far (mg/dL, NaN where nothing was), and where doses are evidence the day's."""
+    mean, covariance = _foretold(begin, said, read, known, doses, hour, every)
+    if known.without is not None:
+        mean, covariance = _either((mean, covariance), _foretold(begin, said, read, known.without, None, hour, every))
+    return mean, known.scale**2 * covariance
 
 
-def _either(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _either(one: Belief, other: Belief) -> Belief:
     """Return mean and covariance of what is as likely to be the one as the other."""
     (mean, covariance), (mean2, covariance2) = one, other
     apart = (mean - mean2) / 2
@@ -135,25 +150,22 @@ def _either(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndar
 
 
 def _foretold(
-    begin: Time, said: np.ndarray, read: np.ndarray, known: Trust, told: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    now = begin / MINUTE + CELL * np.arange(len(said))
-    seen = np.isfinite(read)
-    mean, prior = _prior(known.habits)
-    x = _design(said, known.centre, np.zeros((len(said), len(mean) - 2)) if told is None else told)
-    before = known.at < now[0]
-    at = np.concatenate([known.at[before], now[seen]])
-    design = np.concatenate([known.design[before], x[seen]])
-    values = np.concatenate([known.read[before], read[seen]])
-    white = known.noise.white**2
-    own = x @ prior @ x.T + errors(known.noise, now, now) + white * np.eye(len(now))
-    if not len(at):
+    begin: Time, said: np.ndarray, read: np.ndarray, known: Trust, doses: np.ndarray | None, hour: float, every: int
+) -> Belief:
+    noise, (mean, prior) = known.noise, known.prior
+    now = begin / MINUTE + CELL * every * np.arange(len(said))
+    doses = doses if len(mean) > len(STRANGER[0]) else None
+    x = design_of(said, known.centre, doses, hour, every)
+    seen = joined([known.record.where(known.record.at < now[0]), record(begin, x, read, doses, every)])
+    own = x @ prior @ x.T + errors(noise, now, now) + noise.white**2 * np.eye(len(now))
+    if not len(seen.at):
         return x @ mean, own
-    cross = x @ prior @ design.T + errors(known.noise, now, at)
-    given = design @ prior @ design.T + errors(known.noise, at, at) + white * np.eye(len(at))
+    cross = x @ prior @ seen.design.T + errors(noise, now, seen.at)
+    white = np.diag(seen.white(noise, known.off))
+    given = seen.design @ prior @ seen.design.T + errors(noise, seen.at, seen.at) + white
     gain = cho_solve(cho_factor(given, lower=True), cross.T).T
     after = own - gain @ cross.T
-    return x @ mean + gain @ (values - design @ mean), 0.5 * (after + after.T)
+    return x @ mean + gain @ (seen.read - seen.design @ mean), 0.5 * (after + after.T)
 
 
 def drawn(mean: np.ndarray, covariance: np.ndarray, count: int, seed: Seed, at: int) -> np.ndarray:
@@ -161,5 +173,5 @@ def drawn(mean: np.ndarray, covariance: np.ndarray, count: int, seed: Seed, at: 
     rng = np.random.default_rng([seed, 3, at // 1000])
     value, vector = np.linalg.eigh(covariance)
     root = vector * np.sqrt(np.maximum(value, 0.0))
-    found: np.ndarray = np.clip(mean + rng.standard_normal((count, len(mean))) @ root.T, 20.0, 600.0)
+    found: np.ndarray = np.clip(squared(mean + rng.standard_normal((count, len(mean))) @ root.T), 20.0, 600.0)
     return found

@@ -1,56 +1,111 @@
-"""Whether entries of carbohydrate were made by another clock than the pump's: a log in UTC beside a pump in local time.
+"""Whether entries of carbohydrate were made by another clock than the pump's: a log in UTC beside a pump in local time, or one
+that lost its a.m. and p.m.
 
-Where clocks agree, most entries have a bolus within half an hour. A shift of whole hours is believed if entries meet boluses
-under it far more often than chance has it, and not so without it.
+Where clocks agree, most entries have a bolus within minutes. Another clock is believed if entries meet boluses by it far more
+often than chance has it, and not so by the pump's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gemel.dynamics import Dose
 from gemel.facts import DAY, HOUR, MINUTE, Time
 
-NEAR: Time = 30 * MINUTE
-MEET = 0.8
-"""Share of entries that have a bolus near them when clocks agree: a judgement."""
+MEET, NEAR = 0.8, 10.0 * MINUTE
+"""Share of entries that have a bolus when clocks agree, and how far from it they are in the mean: judgements."""
 
 FAULTY, SURE = 0.1, 0.99
 """How many logs have another clock, and how sure one must be to move entries: judgements."""
 
+MORNING = 0.5
+"""Share of entries from 1 to 13 h where a clock has 24 hours: a judgement."""
+
 SHIFTS = HOUR * np.arange(-12, 13)
 
 
-def entered_late(doses: Sequence[Dose], until: Time) -> Time:
-    """Return how late (ms, whole hours) entries of carbohydrate stand beside boluses up to a time; 0 unless it is clear."""
-    carbs, boluses = (np.array([d.at for d in doses if d.lever == lever and d.amount > 0 and d.at < until], float)
-                      for lever in ("carbs", "bolus"))  # fmt: skip
+@dataclass(frozen=True)
+class Clock:
+    """The clock of entries of carbohydrate beside the pump's: how `late` (ms, whole hours) they stand; whether it has `twelve`
+    hours, without a.m. and p.m."""
+
+    late: Time = 0
+    twelve: bool = False
+
+
+def clock_of(doses: Sequence[Dose], until: Time, offset: Time = 0) -> Clock:
+    """Return the clock of entries as far as doses up to a time tell; the pump's unless another is clear. *offset* is local time
+    minus UTC in ms."""
+    carbs = np.array([d.at for d in doses if _entry(d) and d.at < until], float)
+    boluses = _boluses(doses, until)
     if not len(carbs) or not len(boluses):
-        return 0
-    odds = np.array([_log_odds(carbs - shift, boluses) for shift in SHIFTS])
-    prior = np.where(SHIFTS == 0, 0.5 * (1 - FAULTY), FAULTY / (len(SHIFTS) - 1))
-    weights = np.append(
-        odds + np.log(prior), np.log(0.5 * (1 - FAULTY))
+        return Clock()
+    clocks = [Clock(int(shift)) for shift in SHIFTS] + [Clock(twelve=True)]
+    likely = [_log_likely(carbs, boluses, clock, offset) for clock in clocks]
+    prior = [np.log(0.5 * (1 - FAULTY) if clock == Clock() else FAULTY / (len(clocks) - 1)) for clock in clocks]
+    weights = np.array(
+        [*np.add(likely, prior), np.log(0.5 * (1 - FAULTY))]
     )  # the last: they have nothing to do with each other
     chance = np.exp(weights - weights.max())
     best = int(np.argmax(chance))
-    clear = best < len(SHIFTS) and chance[best] > SURE * chance.sum()
-    return int(SHIFTS[best]) if clear else 0
+    clear = best < len(clocks) and chance[best] > SURE * chance.sum()
+    return clocks[best] if clear else Clock()
 
 
-def _log_odds(carbs: np.ndarray, boluses: np.ndarray) -> float:
-    """Return the log odds that clocks agree against meetings by chance, of entries and boluses at times."""
-    met = (np.abs(carbs[:, None] - boluses) <= NEAR).any(axis=1).sum()
+def put_right(doses: Sequence[Dose], clock: Clock, until: Time, offset: Time = 0) -> list[Dose]:
+    """Return doses with entries of carbohydrate at the time they were taken; of the two times a clock of twelve hours may have
+    meant, the one that has a bolus, or else that when there are boluses on other days; none after *until*, where the log ends."""
+    boluses = _boluses(doses, until)
+
+    def taken(dose: Dose) -> Dose:
+        if not _entry(dose):
+            return dose
+        if not clock.twelve or not len(boluses):
+            return replace(dose, at=dose.at - clock.late)
+        twice = np.array([dose.at, _other_half(dose.at, offset)])
+        met = _meetings(twice, boluses) * _usual(twice, boluses)
+        return replace(dose, at=int(twice[int(met[1] > met[0] and twice[1] < until)]))
+
+    return sorted(map(taken, doses), key=lambda dose: (dose.at, dose.lever))
+
+
+def _entry(dose: Dose) -> bool:
+    return dose.lever == "carbs" and dose.amount > 0
+
+
+def _boluses(doses: Sequence[Dose], until: Time) -> np.ndarray:
+    return np.array([d.at for d in doses if d.lever == "bolus" and d.amount > 0 and d.at < until], float)
+
+
+def _log_likely(carbs: np.ndarray, boluses: np.ndarray, clock: Clock, offset: Time) -> float:
+    """Return the log likelihood of entries and boluses under a clock, to that of having nothing to do with each other."""
     span = max(float(np.ptp(np.concatenate([carbs, boluses]))), float(DAY))
-    chance = min(1.0 - np.exp(-len(boluses) * 2 * NEAR / span), MEET - 0.01)
-    return float(met * np.log(MEET / chance) + (len(carbs) - met) * np.log((1 - MEET) / (1 - chance)))
+    rate = len(boluses) / span
+    if not clock.twelve:
+        return float(np.log(_meetings(carbs - clock.late, boluses, rate)).sum())
+    hour = (carbs + offset) % DAY / HOUR
+    if not np.all((hour >= 1) & (hour < 13)):
+        return -np.inf
+    either = _meetings(carbs, boluses, rate) + _meetings(_other_half(carbs, offset), boluses, rate)
+    return float(np.log(either / 2 / MORNING).sum())
 
 
-def moved(doses: Sequence[Dose], late: Time) -> list[Dose]:
-    """Return doses with entries of carbohydrate as early as they were taken."""
-    return sorted(
-        (replace(d, at=d.at - late) if d.lever == "carbs" else d for d in doses), key=lambda dose: (dose.at, dose.lever)
-    )
+def _meetings(carbs: np.ndarray, boluses: np.ndarray, rate: float = 1.0 / DAY) -> np.ndarray:
+    """Return how much likelier boluses are, at times, if each entry may have had one than by chance at a *rate* (1/ms)."""
+    apart = np.abs(carbs[:, None] - boluses)
+    return np.asarray(1.0 - MEET + MEET * np.exp(-apart / NEAR).sum(axis=1) / (2.0 * NEAR * rate))
+
+
+def _usual(at: np.ndarray, boluses: np.ndarray) -> np.ndarray:
+    """Return how many boluses come at about the time of day of each of some times, and one."""
+    apart = np.abs((at[:, None] - boluses + DAY // 2) % DAY - DAY // 2)
+    return np.asarray(1.0 + np.exp(-apart / HOUR).sum(axis=1))
+
+
+def _other_half(at: np.ndarray | Time, offset: Time) -> np.ndarray:
+    """Return the same times by the other half of the day."""
+    morning = (np.asarray(at) + offset) % DAY < DAY // 2
+    return np.asarray(at + np.where(morning, DAY // 2, -DAY // 2))

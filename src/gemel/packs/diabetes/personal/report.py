@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -14,9 +14,9 @@ from gemel.errors import BadInput
 from gemel.facts import DAY, HOUR, Draft, Time, iso
 from gemel.packs.diabetes.personal import posterior
 from gemel.packs.diabetes.personal.ahead import confidence
-from gemel.packs.diabetes.personal.carried import Foretold
-from gemel.packs.diabetes.personal.clocks import entered_late, moved
+from gemel.packs.diabetes.personal.clocks import Clock, clock_of, put_right
 from gemel.packs.diabetes.personal.days import Day, days_of, usual_basal
+from gemel.packs.diabetes.personal.evidence import Foretold
 from gemel.packs.diabetes.personal.stored import body, from_body
 from gemel.packs.diabetes.personal.twin import Personal, personalise, update
 
@@ -25,6 +25,9 @@ WEIGHT = 70.0
 """kg, where nobody has said."""
 
 FEWEST = 1
+OWN = Clock()
+"""The pump's own."""
+
 MEANS = {
     "gb": "resting glucose", "gb.hour": "resting glucose by the hour", "sg": "glucose effectiveness",
     "p2": "how fast insulin acts",
@@ -37,8 +40,8 @@ Tell = Callable[[str, int, int], object]
 
 @dataclass(frozen=True)
 class Identified:
-    """What many days say of one person: her twin, from how many days, of which `fresh` are new, and on what was assumed; `late`
-    (ms) is how far entries of carbohydrate stood behind boluses and were moved."""
+    """What many days say of one person: her twin, from how many days, of which `fresh` are new, and on what was assumed; by what
+    `clock` entries of carbohydrate were made and put right."""
 
     twin: str
     personal: Personal
@@ -46,7 +49,7 @@ class Identified:
     days: int
     weight: float
     assumed: bool
-    late: Time = 0
+    clock: Clock = OWN
 
     def body(self) -> dict[str, Any]:
         """Return the report as JSON types."""
@@ -55,18 +58,15 @@ class Identified:
             "identified": {name: round(value, 3) for name, value in self.personal.identified().items()},
             "fit": {name: round(float(value), 4) for name, value in self.personal.told.items()},
             "doubts": self.personal.doubts(), "foretold": [_row(day) for day in self.personal.days if _scored(day)],
-            "trust": round(float(confidence(self.personal).mean[1]), 3), "carbs_late_h": self.late / HOUR,
+            "trust": round(float(confidence(self.personal).mean[1]), 3), "carbs_late_h": self.clock.late / HOUR,
+            "carbs_without_am_pm": self.clock.twelve,
         }  # fmt: skip
 
     def __str__(self) -> str:
         told, report = self.personal.told, self.body()
         weight = f"{self.weight:g} kg{' (assumed: set it in the care plan)' if self.assumed else ''}"
         lines = [f"{self.twin}: {self.days} days, {self.fresh} of them new; {weight}"]
-        if self.late:
-            lines += [
-                f"entries of carbohydrate stand {self.late / HOUR:+g} h behind boluses: another clock? moved here; "
-                f"the record itself: gemel import --shift 'carbs={-self.late / HOUR:+g} h'"
-            ]
+        lines += _of_clock(self.clock)
         lines += [
             "",
             "what the days tell, of what is unknown of anybody:",
@@ -77,6 +77,17 @@ class Identified:
         lines += ["", "how yesterday's twin foretold the day, 24 h open loop:", *map(_line, report["foretold"])]
         lines += [f"trust in the equations, learned from that: {report['trust']:.2f} of 1", "", "not a medical device"]
         return "\n".join(lines)
+
+
+def _of_clock(clock: Clock) -> list[str]:
+    if clock.twelve:
+        return [
+            "entries of carbohydrate all stand between 1 and 12 h, and meet boluses twelve hours from there: a clock without "
+            "a.m. and p.m.? moved here; the record itself: export the log with 24 hours and import it again"
+        ]
+    late = clock.late / HOUR
+    how = f"moved here; the record itself: gemel import --shift 'carbs={-late:+g} h'"
+    return [f"entries of carbohydrate stand {late:+g} h behind boluses: another clock? {how}"] if late else []
 
 
 def _fit(told: Mapping[str, float]) -> str:
@@ -119,8 +130,8 @@ def identify(
     if held is not None and held.body["weight"] != weight:
         held = None  # every amount was per kg
     sampler = posterior.quick if quick else posterior.chains
-    late = _late(twin) if held is None else int(held.body.get("late", 0))
-    found = _days(twin, days, zone, weight, None if held is None else float(held.body["basal"]), late)
+    clock = _clock(twin, zone) if held is None else _held(held.body)
+    found = _days(twin, days, zone, weight, None if held is None else float(held.body["basal"]), clock)
     if held is None:
         tell("identifying", 0, 1)
         personal, fresh, count = personalise(found, seed, sampler=sampler), len(found), len(found)
@@ -133,10 +144,10 @@ def identify(
         fresh, count = len(later), count + len(later)
     tell("identifying", 1, 1)
     if fresh:
-        told = {"personal": body(personal), "weight": weight, "basal": found[-1].basal, "days": count, "late": late}
+        told = {"personal": body(personal), "weight": weight, "basal": found[-1].basal, "days": count, **asdict(clock)}
         now = twin.bank.now()
         twin.bank.append([Draft(twin.id, IDENTIFIED, told, now, twin.actor, twin.bank.evidence(twin.id))])
-    return Identified(twin.id, personal, fresh, count, weight, assumed, late)
+    return Identified(twin.id, personal, fresh, count, weight, assumed, clock)
 
 
 def _weight(twin: Twin) -> tuple[float, bool]:
@@ -144,19 +155,23 @@ def _weight(twin: Twin) -> tuple[float, bool]:
     return (WEIGHT, True) if said is None else (float(np.mean(said)), False)
 
 
-def _late(twin: Twin) -> Time:
+def _clock(twin: Twin, zone: tzinfo) -> Clock:
     replica = twin.bank.replica(twin.id)
     last = replica.last or 0
-    return entered_late(replica.plan(last - 90 * DAY, last + 1), last + 1)
+    return clock_of(replica.plan(last - 90 * DAY, last + 1), last + 1, _offset(zone, last))
 
 
-def _days(twin: Twin, days: float, zone: tzinfo, weight: float, basal: float | None, late: Time) -> list[Day]:
+def _held(body: Mapping[str, Any]) -> Clock:
+    return Clock(int(body.get("late", 0)), bool(body.get("twelve", False)))
+
+
+def _days(twin: Twin, days: float, zone: tzinfo, weight: float, basal: float | None, clock: Clock) -> list[Day]:
     replica = twin.bank.replica(twin.id)
     last = replica.last
     if last is None or not 1 <= days <= 90:
         raise BadInput(f"{days:g} is not a number of days from 1 to 90, or {twin.id} has no reading yet", field="days")
     since = last - round((days + 1) * DAY)
-    doses = moved(replica.plan(since - DAY, last + 1), late)
+    doses = put_right(replica.plan(since - DAY, last + 1), clock, last + 1, _offset(zone, last))
     usual = usual_basal(doses, last, weight) if basal is None else basal
     readings = [one for one in replica.read(since, last + 1) if one.signal == "glucose"]
     found = days_of(readings, doses, weight=weight, basal=usual, offset=_offset(zone, last))

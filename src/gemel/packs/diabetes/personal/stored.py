@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel.packs.diabetes.personal.carried import Foretold
+from gemel.packs.diabetes.personal.evidence import Foretold
 from gemel.packs.diabetes.personal.fit import Gaussian
 from gemel.packs.diabetes.personal.noise import Noise
 from gemel.packs.diabetes.personal.twin import Personal

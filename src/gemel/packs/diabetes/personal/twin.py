@@ -11,11 +11,10 @@ from gemel.dynamics import Seed
 from gemel.errors import BadInput
 from gemel.facts import DAY, Time
 from gemel.packs.diabetes.personal import posterior, unknowns
-from gemel.packs.diabetes.personal.carried import EVERY, Foretold
 from gemel.packs.diabetes.personal.days import Day
 from gemel.packs.diabetes.personal.double import double
 from gemel.packs.diabetes.personal.equations import LEAD
-from gemel.packs.diabetes.personal.evidence import doses_of
+from gemel.packs.diabetes.personal.evidence import EVERY, Foretold, doses_of
 from gemel.packs.diabetes.personal.fit import Gaussian, Mode, P, Problem, Q, fit, replays, stacked
 from gemel.packs.diabetes.personal.noise import Noise, learn
 from gemel.packs.diabetes.personal.unknowns import PERSON
