@@ -188,7 +188,7 @@ def next_days(
         first = int(np.flatnonzero(np.isfinite(glucose))[0])
         hidden = replace(days[k], glucose=np.where(np.arange(len(glucose)) <= first, glucose, np.nan))
         causal = personal.confidence(twin)
-        trust = personal.confidence(twin, habits)
+        trust = causal if habits is None else personal.confidence(twin, habits)
         mean = ahead.expected(twin, hidden, 1, trust)
         draws = personal.foretell(twin, hidden, 1, trust=trust)
         low, high = np.percentile(draws, [5, 95], axis=0)
@@ -247,7 +247,8 @@ def _less(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def _by_chance(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Return within what 95 % of means lie of what right 90 % intervals hold on so few days."""
-    low, high = np.percentile(np.mean([row["chance"] for row in rows], axis=0), [2.5, 97.5])
+    each = [np.random.default_rng(i).permutation(row["chance"]) for i, row in enumerate(rows)]  # days by themselves
+    low, high = np.percentile(np.mean(each, axis=0), [2.5, 97.5])
     return {"within90_chance_from": float(low), "within90_chance_to": float(high)}
 
 
@@ -290,7 +291,7 @@ def _replica(name: str, right: bool) -> Replica:
             dose for dose in personal.put_right(doses, clock, items[-1].at + 1, away(items)) if dose.lever == "carbs"
         ]
         items = [item for item in items if item.name != "carbs"] + [
-            Item("carbs", dose.amount, "g", dose.at) for dose in carbs
+            Item("carbs", dose.amount, "g", dose.at, None, items[0].by) for dose in carbs
         ]
     found = drafts(sorted((one for one in items if one.at >= first), key=lambda one: one.at), Person, name, "bench")
     made = Replica(Person, name, {}, 0)

@@ -216,6 +216,16 @@ def test_a_replay_under_its_own_inputs_gives_the_readings(record: tuple[np.ndarr
     assert (less - own)[:, 130:].mean() < -1
 
 
+def test_a_replay_gives_the_readings_even_where_the_insulin_on_record_would_have_been_deadly(
+    record: tuple[np.ndarray, list[personal.Day]],
+) -> None:
+    _, days = record
+    twin = personal.personalise(days[:1], 1, sampler=few)
+    much = replace(days[0], insulin=np.where(days[0].insulin > 1.0, 4.0 * days[0].insulin, days[0].insulin))
+    assert personal.replay(twin, much, count=4, flow=np.zeros((4, CELLS))).min() < 30
+    assert np.sqrt(np.mean((personal.replay(twin, much, count=4) - days[0].glucose) ** 2)) < 4
+
+
 def test_chains_that_did_not_meet_are_doubted() -> None:
     rng = np.random.default_rng(1)
     good = rng.standard_normal((4, 200, 3))

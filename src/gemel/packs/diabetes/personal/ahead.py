@@ -21,6 +21,9 @@ from gemel.packs.diabetes.personal.twin import DRAWS, Personal, apart, ensemble,
 AHEAD = 72
 """Steps of 5 min that a controller is shown: 6 h."""
 
+ROUNDS, MET = 60, 1.0
+"""Rounds at most in which disturbances are inferred; how near (mg/dL) to every reading is near enough."""
+
 
 def confidence(personal: Personal, habits: Habits | None = None) -> Trust:
     """Return how much to trust the twin's word, from the days it foretold.
@@ -75,13 +78,16 @@ def replay(
 def disturbances(personal: Personal, day: Day, count: int = 32) -> np.ndarray:
     """Return what nobody announced (draw, cell) mg/dl/min: above 0 carbohydrate or stress, below 0 exercise; 30 min smooth.
 
-    Each round turns what the replay misses into a flow: its slope and its return to rest.
+    Each round turns what the replay misses into a flow, its slope and its return to rest, until nothing is missed. A few rounds
+    do, unless insulin on record would have brought glucose to the ground without them: then they work forward from there.
     """
     person = personal.draws[:: max(len(personal.draws) // count, 1)][:count]
     want = _smooth(day.glucose)
     flow = np.zeros((len(person), CELLS))
-    for _ in range(8):
+    for _ in range(ROUNDS):
         off = want - _replayed(person, day, day.glucose, flow)
+        if np.abs(off).max() < MET:
+            break
         flow += np.gradient(_ahead(off), CELL, axis=1)[:, :-1] + 0.02 * _ahead(off)[:, :-1]
     return flow
 
