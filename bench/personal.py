@@ -198,7 +198,8 @@ def next_days(
         rows.append({
             "twin": _rmse(mean, glucose, seen), "evidence_alone": _rmse(alone, glucose, seen),
             "equations_alone": _rmse(plain, glucose, seen),
-            "no_evidence": _rmse(ahead.expected(twin, hidden, 1, causal), glucose, seen), "own_sd": float(np.nanstd(glucose)),
+            "no_evidence": _rmse(ahead.expected(twin, hidden, 1, trust.without or causal), glucose, seen),
+            "own_sd": float(np.nanstd(glucose)),
             "within90": float(((glucose >= low) & (glucose <= high))[seen].mean()), "trust": float(trust.mean[1]),
             "chance": ((draws >= low) & (draws <= high))[:, seen].mean(axis=1),
             "at": float(days[k].at), **_short(plain, glucose, days[k].at, causal),

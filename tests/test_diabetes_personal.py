@@ -34,7 +34,7 @@ from gemel.packs.diabetes.personal.equations import (
     appeared,
     glucose,
 )
-from gemel.packs.diabetes.personal.evidence import LAGS, doses_of
+from gemel.packs.diabetes.personal.evidence import LAGS, doses_of, withheld
 from gemel.packs.diabetes.personal.fit import Gaussian, P, Problem, Q, fit, replays, stacked
 from gemel.packs.diabetes.personal.noise import Noise, learn
 from gemel.packs.diabetes.personal.pareto import smoothed
@@ -316,6 +316,25 @@ def test_no_entry_is_put_behind_the_end_of_its_log() -> None:
     assert [d.at for d in personal.put_right(log, clock, 20 * HOUR) if d.lever == "carbs"] == [9 * HOUR]
 
 
+def test_an_entry_that_twelve_hours_cannot_write_stays() -> None:
+    log = [Dose("carbs", 30.0, 19 * HOUR), Dose("bolus", 3.0, 7 * HOUR), Dose("bolus", 3.0, 19 * HOUR + 25 * MINUTE)]
+    assert personal.put_right(log, personal.Clock(twelve=True), DAY) == sorted(log, key=lambda dose: dose.at)
+
+
+@pytest.mark.parametrize(("logged", "dosed"), [((8.0,), (8.0, 12.5, 20.0)), ((1.5, 5.5, 11.5), (1.5, 5.5, 11.5))])
+def test_whoever_logs_breakfast_alone_or_lives_in_another_zone_has_no_clock_of_twelve_hours(
+    logged: tuple[float, ...], dosed: tuple[float, ...]
+) -> None:
+    rng = np.random.default_rng(2)
+    given = [
+        Dose(lever, 5.0, day * DAY + round(hour * 60 + rng.normal(0, 10)) * MINUTE)
+        for day in range(60)
+        for lever, hours in (("carbs", logged), ("bolus", dosed))
+        for hour in hours
+    ]
+    assert [personal.clock_of(given, days * DAY) for days in (7, 14, 30, 60)] == [personal.Clock()] * 4
+
+
 def test_entries_that_have_nothing_to_do_with_boluses_stay_where_they_are() -> None:
     rng = np.random.default_rng(1)
     given = [
@@ -345,6 +364,9 @@ def test_each_dose_is_evidence_of_one_kind_and_all_of_it_is_counted() -> None:
     given += [Dose("bolus", 2.0, 16 * HOUR), Dose("carbs", 20.0, 23 * HOUR), Dose("carbs", 500.0, 25 * HOUR)]
     found = doses_of(personal.day_at([], given, 8 * HOUR, weight=70.0, basal=0.24))
     assert found.sum(axis=1) == pytest.approx([1.0, 0.5, 1.0, 0.5 + 100 / 40, 2.0], abs=0.03)
+    assert withheld(found).tolist() == [12 * 4]
+    found[4] *= 0.6  # a lower rate at night
+    assert withheld(found).tolist() == []
 
 
 def test_habits_of_others_are_learned_and_make_a_record_of_doses_evidence() -> None:
@@ -377,6 +399,30 @@ def test_habits_of_others_are_learned_and_make_a_record_of_doses_evidence() -> N
     truth = rooted(today.glucose)
     assert np.sqrt(np.mean((mean - truth) ** 2)) < 0.7 * np.sqrt(np.mean((blind - truth) ** 2))
     assert np.all(np.linalg.eigvalsh(covariance) > 0)
+    undosed, _ = carried.foretold(today.at, nothing, nothing, known)
+    assert undosed.shape == mean.shape and personal.learned([()]).mean.shape == habits.mean.shape
+
+
+@pytest.mark.parametrize("wide", [0.6, 1.5])
+def test_the_spread_of_what_is_foretold_follows_the_persons_own_days(wide: float) -> None:
+    """Made-up people whose errors are narrower or wider than anybody's; 90 % intervals of later days hold what they should."""
+    rng = np.random.default_rng(6)
+    root = wide * np.linalg.cholesky(carried.ERRORS[0].covariance(5.0 * np.arange(CELLS + 1)))
+    held, plain = [], []
+    for _ in range(6):
+        days = [
+            personal.Foretold(
+                d * DAY, np.full(CELLS // 3 + 1, 140.0), squared(145.0 + root @ rng.standard_normal(CELLS + 1))[::3]
+            )
+            for d in range(9)
+        ]
+        for known, found in ((carried.trust(days[:8]), held), (replace(carried.trust(days[:1]), scale=1.0), plain)):
+            mean, covariance = carried.foretold(
+                days[8].at, days[8].said, np.full(CELLS // 3 + 1, np.nan), known, every=3
+            )
+            found.append(float((np.abs(rooted(days[8].read) - mean) < 1.645 * np.sqrt(np.diag(covariance))).mean()))
+    assert abs(np.mean(held) - 0.9) < 0.08
+    assert abs(np.mean(held) - 0.9) < abs(np.mean(plain) - 0.9)
 
 
 def test_basal_that_begins_to_be_withheld_reads_that_glucose_is_where_others_withhold_it() -> None:

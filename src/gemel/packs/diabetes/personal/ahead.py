@@ -86,7 +86,7 @@ def disturbances(personal: Personal, day: Day, count: int = 32) -> np.ndarray:
     flow = np.zeros((len(person), CELLS))
     for _ in range(ROUNDS):
         off = want - _replayed(person, day, day.glucose, flow)
-        if np.abs(off).max() < MET:
+        if np.abs(off[:, 1:]).max() < MET:
             break
         flow += np.gradient(_ahead(off), CELL, axis=1)[:, :-1] + 0.02 * _ahead(off)[:, :-1]
     return flow

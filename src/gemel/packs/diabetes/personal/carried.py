@@ -25,6 +25,7 @@ from gemel.packs.diabetes.personal.evidence import (
     EVERY,
     LEVEL_SD,
     MEAN,
+    NONE,
     TRUST,
     Foretold,
     Habits,
@@ -80,20 +81,25 @@ class Trust:
 def trust(days: Sequence[Foretold], habits: Habits | None = None) -> Trust:
     """Return what the days so far teach of level, trust and spread, and with *habits* of what doses tell."""
     days = days[-LAST:]
-    off = [_off(day, _trust(days[:i], habits)) for i, day in enumerate(days) if i and np.isfinite(day.said).any()]
+    known = _trust(days, habits)
+    noise = (known.without or known).noise
+    off = [
+        _off(day, _trust(days[:i], habits, noise)) for i, day in enumerate(days) if i and np.isfinite(day.said).any()
+    ]
     squares, shares = np.sum(off, axis=0) if off else (0.0, 0.0)
-    return replace(_trust(days, habits), scale=float(np.sqrt((WORTH + squares) / (WORTH + shares))))
+    return replace(known, scale=float(np.sqrt((WORTH + squares) / (WORTH + shares))))
 
 
-def _trust(days: Sequence[Foretold], habits: Habits | None) -> Trust:
+def _trust(days: Sequence[Foretold], habits: Habits | None, noise: Noise | None = None) -> Trust:
+    """Return what days teach but for the spread; *noise*, if given, is that of errors where no habits have it."""
     if habits is None:
-        return _learned(days, STRANGER)
-    without = _learned(days, (habits.mean[:2], habits.covariance[:2, :2]))
+        return _learned(days, STRANGER, None, noise)
+    without = _learned(days, (habits.mean[:2], habits.covariance[:2, :2]), None, noise)
     return replace(_learned(days, (habits.mean, habits.covariance), habits), without=without)
 
 
 def _off(day: Foretold, known: Trust) -> tuple[float, float]:
-    """Return the sum of a day's squared errors, in units of the spread that was said before it, by all readings that a day may
+    """Return the sum of a day's squared errors, in units of the spread that days before it say, by all readings that a day may
     have, and its share of those; both without its first reading, which is given."""
     read = np.isfinite(day.read)
     first = read & (np.cumsum(read) == 1)
@@ -103,16 +109,16 @@ def _off(day: Foretold, known: Trust) -> tuple[float, float]:
     return float(squares.sum() / len(read)), float(later.mean())
 
 
-def _learned(days: Sequence[Foretold], prior: Belief, habits: Habits | None = None) -> Trust:
-    """Return what days teach under a *prior*; errors' noise is learned too where no *habits* have it and days are enough."""
-    about = centre(days)
-    noise, off = (ERRORS[0], 0.0) if habits is None else (habits.noise, habits.off)
+def _learned(days: Sequence[Foretold], prior: Belief, habits: Habits | None, noise: Noise | None = None) -> Trust:
+    """Return what days teach under a *prior*; errors' *noise* is learned too where nothing has it and days are enough."""
+    about, known = centre(days), habits is not None or noise is not None
+    noise, off = (noise or ERRORS[0], 0.0) if habits is None else (habits.noise, habits.off)
     given = [None if habits is None else day.doses for day in days]
     designs = [design_of(day.said, about, doses, day.hour, EVERY) for day, doses in zip(days, given, strict=True)]
     each = zip(days, designs, given, strict=True)
     found = joined([nothing(len(prior[0])), *[record(day.at, x, day.read, doses, EVERY) for day, x, doses in each]])
     belief = _regress(found, noise, off, prior)
-    if habits is None and sum(bool(np.isfinite(day.said).any()) for day in days) >= LEAST:
+    if not known and sum(bool(np.isfinite(day.said).any()) for day in days) >= LEAST:
         left = np.stack([rooted(day.read) - x @ belief[0] for day, x in zip(days, designs, strict=True)])
         noise = learn(left, ERRORS, CELL * EVERY)
         belief = _regress(found, noise, off, prior)
@@ -154,7 +160,7 @@ def _foretold(
 ) -> Belief:
     noise, (mean, prior) = known.noise, known.prior
     now = begin / MINUTE + CELL * every * np.arange(len(said))
-    doses = doses if len(mean) > len(STRANGER[0]) else None
+    doses = None if len(mean) == len(STRANGER[0]) else NONE if doses is None else doses
     x = design_of(said, known.centre, doses, hour, every)
     seen = joined([known.record.where(known.record.at < now[0]), record(begin, x, read, doses, every)])
     own = x @ prior @ x.T + errors(noise, now, now) + noise.white**2 * np.eye(len(now))

@@ -62,9 +62,14 @@ TRUST, OWN_TRUST = (0.1, 0.2), 0.05
 A twin of one day foretold the next with an RMSE of 87 where days had an SD of 44 (peers, 26 days): little is due to it at first.
 """
 
-LOW, OWN_LOW, MISSING = (100.0, 25.0), 30.0, 0.5
-"""Where basal is withheld: mean, its spread, that between people; share of 15 min of basal that is missing then. Judgements."""
+LOW, OWN_LOW = (100.0, 25.0), 30.0
+"""Where basal is withheld: mean, its spread, that between people. Judgements."""
 
+MISSING, WHOLE = 0.5, 0.9
+"""Share of 15 min of basal that is missing where it is withheld, and for some quarter of an hour of each spell. Judgements."""
+
+NONE = np.zeros((len(KINDS), BINS))
+"""A day without doses."""
 
 MEAN = np.array([LEVEL, TRUST[0], *[0.0] * TOLD, LOW[0]])
 """Of what is learned of a person (WIDTH,), before anybody is known."""
@@ -78,7 +83,7 @@ class Foretold:
     at: Time
     said: np.ndarray
     read: np.ndarray
-    doses: np.ndarray = field(default_factory=lambda: np.zeros((len(KINDS), BINS)))
+    doses: np.ndarray = field(default_factory=lambda: NONE)
     hour: float = 4.0
 
 
@@ -187,9 +192,12 @@ def record(begin: Time, design: np.ndarray, read: np.ndarray, doses: np.ndarray 
 
 
 def withheld(doses: np.ndarray) -> np.ndarray:
-    """Return at which quarters of an hour of a day basal began to be withheld."""
-    missing = doses[KINDS.index("basal withheld")] > MISSING * CELL * COARSE / 60.0
-    begun = np.flatnonzero(missing[1:] & ~missing[:-1]) + 1 - LEAD // COARSE
+    """Return at which quarters of an hour of a day basal began to be withheld: not where a lower rate began."""
+    missing = doses[KINDS.index("basal withheld")] / (CELL * COARSE / 60.0)
+    low = missing > MISSING
+    begins = low & ~np.concatenate([[False], low[:-1]])
+    spell = np.cumsum(begins)
+    begun = np.flatnonzero(begins & np.isin(spell, spell[missing > WHOLE])) - LEAD // COARSE
     return np.asarray(begun[begun >= 0])
 
 
@@ -218,7 +226,7 @@ def learned(people: Sequence[Sequence[Foretold]]) -> Habits:
 def _thinned(days: Sequence[Foretold]) -> Record:
     """Return a person's record, one reading in two of those kept."""
     about = centre(days)
-    each = []
+    each = [nothing(WIDTH)]
     for day in days:
         design = design_of(day.said, about, day.doses, day.hour, EVERY)
         other = np.where(

@@ -130,7 +130,7 @@ def identify(
     if held is not None and held.body["weight"] != weight:
         held = None  # every amount was per kg
     sampler = posterior.quick if quick else posterior.chains
-    clock = _clock(twin, zone) if held is None else _held(held.body)
+    clock = _clock(twin, zone)
     found = _days(twin, days, zone, weight, None if held is None else float(held.body["basal"]), clock)
     if held is None:
         tell("identifying", 0, 1)
@@ -159,10 +159,6 @@ def _clock(twin: Twin, zone: tzinfo) -> Clock:
     replica = twin.bank.replica(twin.id)
     last = replica.last or 0
     return clock_of(replica.plan(last - 90 * DAY, last + 1), last + 1, _offset(zone, last))
-
-
-def _held(body: Mapping[str, Any]) -> Clock:
-    return Clock(int(body.get("late", 0)), bool(body.get("twelve", False)))
 
 
 def _days(twin: Twin, days: float, zone: tzinfo, weight: float, basal: float | None, clock: Clock) -> list[Day]:
