@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -224,6 +225,15 @@ def test_constraints_cover_what_is_asked_for() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     held = {line.split("==")[0].lower().replace("_", "-") for line in lines}
     assert sorted(names - held) == []
+
+
+def test_reading_units_leaves_nothing_behind_that_another_installation_could_stumble_on(tmp_path: Path) -> None:
+    """Pint's own cache names the files of the installation that wrote it; once that was removed, every other one failed to start."""
+    there = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    asked = [sys.executable, "-c", "from gemel.units import factor; print(factor('h', 'min'))"]
+    done = subprocess.run(asked, env=there, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "60.0"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_the_changelog_begins_with_this_version() -> None:

@@ -9,7 +9,7 @@ import pint
 from gemel.errors import BadInput
 from gemel.facts import Time
 
-_registry: pint.UnitRegistry[float] = pint.UnitRegistry(cache_folder=":auto:")
+_registry: pint.UnitRegistry[float] = pint.UnitRegistry()
 _registry.define("insulin_unit = [insulin] = U = IU")
 _registry.define("heart_beat = [] = beat")
 _registry.define("beat_per_minute = heart_beat / minute = bpm")
