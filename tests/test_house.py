@@ -228,7 +228,7 @@ def test_constraints_cover_what_is_asked_for() -> None:
 
 
 def test_reading_units_leaves_nothing_behind_that_another_installation_could_stumble_on(tmp_path: Path) -> None:
-    """Pint's own cache names the files of the installation that wrote it; once that was removed, every other one failed to start."""
+    """Pint's own cache names the files of the installation that wrote it; once that was removed, no other one started."""
     there = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     asked = [sys.executable, "-c", "from gemel.units import factor; print(factor('h', 'min'))"]
     done = subprocess.run(asked, env=there, check=True, capture_output=True, text=True)
