@@ -13,8 +13,8 @@ from gemel.packs.diabetes.personal.days import day_at as day_at
 from gemel.packs.diabetes.personal.days import days_of as days_of
 from gemel.packs.diabetes.personal.days import usual_basal as usual_basal
 from gemel.packs.diabetes.personal.evidence import Foretold as Foretold
-from gemel.packs.diabetes.personal.evidence import Habits as Habits
-from gemel.packs.diabetes.personal.evidence import learned as learned
+from gemel.packs.diabetes.personal.habits import Habits as Habits
+from gemel.packs.diabetes.personal.habits import learned as learned
 from gemel.packs.diabetes.personal.report import identify as identify
 from gemel.packs.diabetes.personal.stored import body as body
 from gemel.packs.diabetes.personal.stored import from_body as from_body

@@ -13,8 +13,9 @@ from gemel.packs.diabetes.personal.carried import Trust
 from gemel.packs.diabetes.personal.days import CELLS, Day
 from gemel.packs.diabetes.personal.double import double
 from gemel.packs.diabetes.personal.equations import CELL, LEAD
-from gemel.packs.diabetes.personal.evidence import Habits, doses_of
+from gemel.packs.diabetes.personal.evidence import doses_of
 from gemel.packs.diabetes.personal.fit import Q, replays, stacked
+from gemel.packs.diabetes.personal.habits import Habits
 from gemel.packs.diabetes.personal.root import mean_squared
 from gemel.packs.diabetes.personal.twin import DRAWS, Personal, apart, ensemble, members
 

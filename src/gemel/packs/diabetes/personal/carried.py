@@ -6,8 +6,9 @@ and trust are learned from the days that the twin foretold before it saw them. T
 as the twin. Where `Habits` of other people are given, trust begins at theirs, the doses of each day are taken as evidence besides
 (`evidence`), and what is said is the mean of what is said with that evidence and without: it helps some people and misleads
 others, and means of forecasts err less than most of them (Bates & Granger 1969, 10.1057/jors.1969.103; Clemen 1989,
-10.1016/0169-2070(89)90012-5). How wide it is follows the person: days foretold before say by how much errors were wider or
-narrower than was said of them (the variance's scaled inverse chi-squared: Gelman et al., Bayesian Data Analysis, 3rd ed., 2.6).
+10.1016/0169-2070(89)90012-5). How wide it is follows the person: days that were foretold say by how much errors were wider
+or narrower than days before them say (the variance's scaled inverse chi-squared: Gelman et al., Bayesian Data Analysis, 3rd ed.,
+2.6).
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from gemel.packs.diabetes.personal.evidence import (
     NONE,
     TRUST,
     Foretold,
-    Habits,
     Record,
     centre,
     design_of,
@@ -37,6 +37,7 @@ from gemel.packs.diabetes.personal.evidence import (
     nothing,
     record,
 )
+from gemel.packs.diabetes.personal.habits import Habits
 from gemel.packs.diabetes.personal.noise import Noise, learn
 from gemel.packs.diabetes.personal.root import rooted, squared
 
@@ -83,10 +84,10 @@ def trust(days: Sequence[Foretold], habits: Habits | None = None) -> Trust:
     days = days[-LAST:]
     known = _trust(days, habits)
     noise = (known.without or known).noise
-    off = [
-        _off(day, _trust(days[:i], habits, noise)) for i, day in enumerate(days) if i and np.isfinite(day.said).any()
+    apart = [
+        _apart(day, _trust(days[:i], habits, noise)) for i, day in enumerate(days) if i and np.isfinite(day.said).any()
     ]
-    squares, shares = np.sum(off, axis=0) if off else (0.0, 0.0)
+    squares, shares = np.sum(apart, axis=0) if apart else (0.0, 0.0)
     return replace(known, scale=float(np.sqrt((WORTH + squares) / (WORTH + shares))))
 
 
@@ -98,7 +99,7 @@ def _trust(days: Sequence[Foretold], habits: Habits | None, noise: Noise | None 
     return replace(_learned(days, (habits.mean, habits.covariance), habits), without=without)
 
 
-def _off(day: Foretold, known: Trust) -> tuple[float, float]:
+def _apart(day: Foretold, known: Trust) -> tuple[float, float]:
     """Return the sum of a day's squared errors, in units of the spread that days before it say, by all readings that a day may
     have, and its share of those; both without its first reading, which is given."""
     read = np.isfinite(day.read)

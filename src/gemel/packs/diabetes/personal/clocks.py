@@ -53,9 +53,8 @@ def clock_of(doses: Sequence[Dose], until: Time, offset: Time = 0) -> Clock:
     clocks = [Clock(int(shift)) for shift in SHIFTS] + [Clock(twelve=True)]
     likely = [_log_likely(carbs, boluses, clock, offset) for clock in clocks]
     prior = [np.log(_prior(clock)) for clock in clocks]
-    weights = np.array(
-        [*np.add(likely, prior), np.log(0.5 * (1 - FAULTY))]
-    )  # the last: they have nothing to do with each other
+    nothing_to_do = np.log(0.5 * (1 - FAULTY))  # with each other
+    weights = np.array([*np.add(likely, prior), nothing_to_do])
     chance = np.exp(weights - weights.max())
     best = int(np.argmax(chance))
     clear = best < len(clocks) and chance[best] > SURE * chance.sum()
@@ -106,10 +105,9 @@ def _log_likely(carbs: np.ndarray, boluses: np.ndarray, clock: Clock, offset: Ti
     first, other = (_meetings(at, boluses, rate) for at in (carbs, _other_half(carbs, offset)))
     each = np.log(SHARES[:, None] * first + (1.0 - SHARES[:, None]) * other).sum(axis=1)
     met = float(logsumexp(each) - np.log(len(SHARES)))
-    there = float(((first < 1.0) & (other > 1.0)).mean()) > THERE and met - np.log(first).sum() > np.log(
-        SURE / (1.0 - SURE)
-    )
-    if not there or not _by_twelve(carbs, offset).all():
+    there = float(((first < 1.0) & (other > 1.0)).mean())
+    better = met - float(np.log(first).sum()) > np.log(SURE / (1.0 - SURE))
+    if there <= THERE or not better or not _by_twelve(carbs, offset).all():
         return -np.inf
     return met + float(betaln(MORNINGS, MORNINGS) - betaln(MORNINGS + len(carbs), MORNINGS))
 
