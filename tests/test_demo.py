@@ -158,8 +158,9 @@ def test_it_shows_lily_and_stops_cleanly(program: subprocess.Popen[str]) -> None
     assert len(first.readings["glucose"]) > 200
     assert first.actions["carbs"]
     start = first.readings["glucose"][-1][0]
-    later = until(url, lambda view: view.forecast is not None and view.forecast.made_at > start)
-    assert later.readings["glucose"][-1][0] > start
+    later = until(url, lambda view: view.readings["glucose"][-1][0] > start)
+    newest = later.readings["glucose"][-1][0]
+    until(url, lambda view: view.forecast is not None and view.forecast.made_at >= newest)
     assert later.speed == 600.0
     assert httpx.get(f"{url}/api/meta", trust_env=False).json()["demo"] is True
     program.send_signal(signal.SIGINT)
