@@ -213,6 +213,36 @@ def test_a_sensor_that_reads_each_quarter_of_an_hour_is_active_all_the_time() ->
     assert cadence(at) == 15 * MINUTE and agp(at, glucose, START, START + 14 * DAY, ZONE).active == 1.0
 
 
+@pytest.mark.parametrize("seconds", [1, 3, 10])
+def test_a_sensor_whose_clock_jitters_is_active_all_the_time(seconds: int) -> None:
+    """Complete, and with one reading of ten missing: 90 %, whatever the jitter."""
+    rng = np.random.default_rng(seconds)
+    at, glucose = record(14)
+    at = np.sort(at + rng.normal(0.0, 1000.0 * seconds, len(at)).astype(np.int64))
+    until = int(at[-1]) + 1
+    keep = rng.random(len(at)) > 0.1
+    assert agp(at, glucose, until - 14 * DAY, until, ZONE).active == pytest.approx(1.0, abs=0.002)
+    thin = agp(at[keep], glucose[keep], until - 14 * DAY, until, ZONE)
+    assert thin.active == pytest.approx(keep.mean(), abs=0.005) and thin.cadence == STEP
+
+
+@pytest.mark.parametrize("scans", [20, 60, 120])
+def test_scans_between_do_not_make_a_complete_record_thin(scans: int) -> None:
+    """A reading each quarter of an hour, and scans by day besides."""
+    rng = np.random.default_rng(scans)
+    at, _ = record(14, step=15 * MINUTE)
+    more = rng.integers(START, START + 14 * DAY, scans * 14)
+    both = np.unique(np.concatenate([at, more[(more % DAY) > DAY // 3] // MINUTE * MINUTE]))
+    found = agp(both, np.full(len(both), 120.0), START, START + 14 * DAY, ZONE)
+    assert (found.cadence, found.sufficient) == (15 * MINUTE, True) and found.active == pytest.approx(1.0, abs=0.001)
+
+
+def test_finger_sticks_are_not_a_sensors_record() -> None:
+    at = START + np.arange(70) * (DAY // 5)
+    found = agp(at, np.full(70, 120.0), START, START + 14 * DAY, ZONE)
+    assert found.active == pytest.approx(70 * 15 / (14 * 1440)) and not found.sufficient
+
+
 # the clock
 
 
@@ -311,6 +341,19 @@ def test_a_basal_rate_holds_until_the_next() -> None:
     assert doses_given.units(rates, START, START + DAY) == pytest.approx(21.0)
     assert doses_given.units(rates, START - 3 * DAY, START - 2 * DAY) is None
     assert doses_given.units([], START, START + DAY) is None
+
+
+def test_days_without_a_dose_on_record_are_left_out_of_the_average_and_named(bank: Bank) -> None:
+    """A pump's record of five of fourteen days, 24 U of boluses and of basal on each."""
+    twin = bank.create(Person, "ann", by="sarah")
+    twin.record(items(record(14)))
+    begins = clock.midnight(int(clock.days(np.array([START + 9 * DAY]), ZONE)[0]), ZONE)
+    told = [("bolus", 6.0, "U", begins + day * DAY + hour * HOUR) for day in range(5) for hour in (0, 7, 12, 18)]
+    twin.record([Item(n, v, u, at, None, Place("made up")) for n, v, u, at in [("basal", 1.0, "U/h", begins), *told]])
+    found = doses_given.given(twin, START, START + 14 * DAY, ZONE)
+    assert (found.days, found.bolus, found.basal) == pytest.approx((5.0, 24.0, 24.0))
+    told_in = words(letter.make(twin, START, START + 14 * DAY, ZONE))
+    assert "Doses are on record for 5 of 14 days" in told_in and "(48.0 U a day)" in told_in
 
 
 # the pages
@@ -443,7 +486,7 @@ def test_the_summary_has_the_codes_of_hl7s_guide(lily: Twin) -> None:
 
 @pytest.mark.parametrize("unit", UNITS.values(), ids=list(UNITS))
 def test_what_is_written_is_read_back(lily: Twin, unit: look.Unit, tmp_path: Path) -> None:
-    """Our importer of FHIR finds the same readings, boluses and rates."""
+    """Our importer of FHIR finds the same readings, boluses, meals and rates."""
     (tmp_path / "b.json").write_text(json.dumps(bundle(lily, END - 10 * DAY, END, ZONE, unit)))
     back = collect(fhir(tmp_path / "b.json"), Person, now=END).items
     read = {item.at: item.value for item in back if item.name == "glucose"}
@@ -451,14 +494,40 @@ def test_what_is_written_is_read_back(lily: Twin, unit: look.Unit, tmp_path: Pat
         one.at: pytest.approx(one.value, abs=0.06 * unit.mgdl) for one in lily.readings("glucose", END - 10 * DAY, END)
     }
     assert [(i.value, i.at) for i in back if i.name == "basal"] == [
-        (0.8, END - 10 * DAY),
+        (0.8, START - DAY),
         (1.0, START + 20 * DAY + 12 * HOUR),
     ]
     assert [i.value for i in back if i.name == "bolus"] == [4.0] * 10
+    assert [i.value for i in back if i.name == "carbs"] == [40.0] * 10
     assert [(i.name, i.value) for i in back if i.name in ("heart_rate", "steps")] == [
         ("heart_rate", 80.0),
         ("steps", 120.0),
     ]
+
+
+def test_bundles_that_overlap_name_and_tell_the_same_things_alike(lily: Twin) -> None:
+    """What a program keeps by id is not doubled by a second bundle; the summaries differ, being of other periods."""
+    long, short = (bundle(lily, END - days * DAY, END, ZONE) for days in (10, 3))
+    known = {entry["fullUrl"]: entry["resource"] for entry in long["entry"]}
+    shared = [entry for entry in short["entry"] if "summary" not in entry["fullUrl"]]
+    assert all(entry["resource"] == known.get(entry["fullUrl"]) for entry in shared)
+
+
+def test_two_boluses_of_one_moment_have_two_names(bank: Bank) -> None:
+    twin = bank.create(Person, "tom", by="sarah")
+    twin.record([Item("glucose", 120.0, "mg/dL", END - DAY, None, Place("made up"))])
+    twin.record([Item("bolus", 1.0, "U", END - DAY, name, Place("made up")) for name in "ab"])
+    named = [one["id"] for one in resources(bundle(twin, END - 2 * DAY, END, ZONE), "MedicationAdministration")]
+    assert named == [f"bolus-{END - DAY}", f"bolus-{END - DAY}-2"]
+
+
+def test_the_last_rate_on_record_has_no_end(lily: Twin) -> None:
+    """Nothing says how long it held; one that another followed is completed, also where that was after the period."""
+    held = [one for one in resources(bundle(lily, END - 10 * DAY, END - 9 * DAY, ZONE), "MedicationAdministration")
+            if "effectivePeriod" in one]  # fmt: skip
+    assert [(one["status"], "end" in one["effectivePeriod"]) for one in held] == [("completed", True)]
+    last = resources(bundle(lily, END - DAY, END, ZONE), "MedicationAdministration")[-1]
+    assert (last["status"], set(last["effectivePeriod"])) == ("in-progress", {"start"})
 
 
 def test_the_bundle_says_what_its_reader_may_not_see(bank: Bank) -> None:

@@ -32,6 +32,15 @@ RANGES = ("time_very_low", "time_low", "time_in_range", "time_high", "time_very_
 """The five parts of the time, from below 54 to above 250 mg/dL."""
 
 THUMBNAILS = 14
+CADENCES: tuple[Time, ...] = tuple(minutes * MINUTE for minutes in (1, 2, 3, 5, 10, 15))
+"""How often sensors read."""
+
+FOLLOWED = 0.4
+"""Share of readings that must be followed at a sensor's own step: some are missing, others are scans; a judgement."""
+
+NEAR = 1.5
+"""A reading within so many steps follows the one before without a gap."""
+
 BREAK = 3
 """So many steps without a reading interrupt a line."""
 
@@ -88,16 +97,30 @@ def agp(at: np.ndarray, glucose: np.ndarray, since: Time, until: Time, zone: tzi
 
 
 def cadence(at: np.ndarray, usual: Time = 5 * MINUTE) -> Time:
-    """Return how often the sensor reads, in whole minutes: the middle of the steps between readings; or *usual*."""
+    """Return how often the sensor reads: the first of `CADENCES` at which readings follow each other; or *usual*.
+
+    Readings between, such as scans, do not shorten it. Where none fits it is the middle step, but 15 min at the most: what
+    is read less often is no sensor's record.
+    """
     if len(at) < 2:
         return usual
-    return max(round(float(np.median(np.diff(at))) / MINUTE), 1) * MINUTE
+    found = next((step for step in CADENCES if _followed(at, step) >= FOLLOWED), None)
+    middle = max(round(float(np.median(np.diff(at))) / MINUTE), 1) * MINUTE
+    return found or min(middle, CADENCES[-1])
+
+
+def _followed(at: np.ndarray, step: Time) -> float:
+    """Return the share of readings after which there is one a *step* later, within a fifth of it."""
+    first, last = np.searchsorted(at, at + step - step // 5), np.searchsorted(at, at + step + step // 5)
+    return float(np.mean(np.less(first, last)))
 
 
 def share_active(at: np.ndarray, since: Time, until: Time, step: Time) -> float:
-    """Return the share of the period's steps in which something was read."""
-    steps = (until - since) / step
-    return min(len(np.unique((np.asarray(at, np.int64) - since) // step)) / steps, 1.0) if steps > 0 else 0.0
+    """Return the share of the period in which the sensor read: until the next reading, or for a step where none is near."""
+    if not len(at) or until <= since:
+        return 0.0
+    ahead = np.diff(np.asarray(at, float), append=float(at[-1]) + step)
+    return min(float(np.where(ahead <= NEAR * step, ahead, step).sum()) / (until - since), 1.0)
 
 
 def profile(at: np.ndarray, glucose: np.ndarray, zone: tzinfo) -> Profile:

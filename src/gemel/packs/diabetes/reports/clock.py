@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import numpy as np
 
@@ -37,3 +37,8 @@ def minutes(at: np.ndarray, zone: tzinfo) -> np.ndarray:
 def date_of(day: int) -> date:
     """Return the date of a day's number."""
     return date(1970, 1, 1) + timedelta(days=day)
+
+
+def midnight(day: int, zone: tzinfo) -> Time:
+    """Return when a local day begins, ms UTC."""
+    return round(datetime.combine(date_of(day), time(), zone).timestamp() * 1000)

@@ -7,6 +7,7 @@ Devices have a text and no code. Nothing here was validated against that guide's
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
@@ -174,27 +175,43 @@ def _watched(twin: Twin, signal: str, since: Time, until: Time) -> Iterator[Reso
 
 
 def _carbs(twin: Twin, since: Time, until: Time) -> Iterator[Resource]:
-    for k, (at, grams) in enumerate(doses(twin, "carbs", since, until)):
-        made = observation(f"carbs-{k}-{at}", "", "activity", _at(at), {"valueQuantity": quantity(grams, "g")})
+    for name, at, grams in _named("carbs", doses(twin, "carbs", since, until)):
+        made = observation(name, "", "activity", _at(at), {"valueQuantity": quantity(grams, "g")})
         yield made | {
             "code": {"coding": [{"system": f"{OWN}signal", "code": "carbs"}], "text": "Carbohydrate announced"}
         }
 
 
 def _boluses(twin: Twin, since: Time, until: Time) -> Iterator[Resource]:
-    for k, (at, amount) in enumerate(doses(twin, "bolus", since, until)):
-        yield _insulin(f"bolus-{k}-{at}", _at(at), {"dose": quantity(amount, "U", "[iU]")})
+    for name, at, amount in _named("bolus", doses(twin, "bolus", since, until)):
+        yield _insulin(name, _at(at), {"dose": quantity(amount, "U", "[iU]")})
+
+
+def _named(lever: str, given: Sequence[tuple[Time, float]]) -> Iterator[tuple[str, Time, float]]:
+    """Yield an id, a time and an amount for each dose: the id is the same whatever period is written."""
+    times = Counter[Time]()
+    for at, amount in given:
+        times[at] += 1
+        yield f"{lever}-{at}" + (f"-{times[at]}" if times[at] > 1 else ""), at, amount
 
 
 def _basal(twin: Twin, since: Time, until: Time) -> Iterator[Resource]:
-    """Return each rate for as long as it held; the same rate said again goes on."""
-    rates = doses(twin, "basal", None, until)
+    """Return each rate that held in the period, from when until when it held; the same rate said again goes on.
+
+    The last rate on record has no end: nothing says how long it held.
+    """
+    rates = doses(twin, "basal", None, twin.bank.now() + 1)
     changed = [pair for k, pair in enumerate(rates) if k == 0 or pair[1] != rates[k - 1][1]]
-    ends = [*(at for at, _ in changed[1:]), until][: len(changed)]
+    ends = [*(at for at, _ in changed[1:]), None][: len(changed)]
     for (at, rate), end in zip(changed, ends, strict=True):
-        if end > since:
-            held = {"effectivePeriod": {"start": iso(max(at, since)), "end": iso(end)}}
-            yield _insulin(f"basal-{max(at, since)}", held, {"rateQuantity": quantity(rate, "U/h", "[iU]/h")})
+        if at < until and (end is None or end > since):
+            yield _held(at, end, quantity(rate, "U/h", "[iU]/h"))
+
+
+def _held(at: Time, end: Time | None, rate: Resource) -> Resource:
+    period = {"start": iso(at)} | ({} if end is None else {"end": iso(end)})
+    made = _insulin(f"basal-{at}", {"effectivePeriod": period}, {"rateQuantity": rate})
+    return made if end is not None else made | {"status": "in-progress"}
 
 
 def _insulin(id: str, when: Mapping[str, Any], dosage: Mapping[str, Any]) -> Resource:

@@ -17,6 +17,9 @@ from gemel.packs.diabetes.reports.seen import outcomes
 PRESENT = 0.9
 """A sensor active for less than this is asked about; a judgement."""
 
+MISSING = 0.75
+"""Days of a period without a dose on record from which on it is said; parts of days lie at its ends. A judgement."""
+
 HEAD = (
     "ahead",
     "forecasts",
@@ -29,8 +32,18 @@ HEAD = (
 
 def treatment(case: Case) -> str:
     """Return what was given a day; raise `Refused` where doses may not be read."""
-    found = given(case.twin, case.found.since, case.found.until)
-    return listed(_doses(found)) if found.days else said("Nothing that was given is on record in this period.")
+    found = given(case.twin, case.found.since, case.found.until, case.zone)
+    if not found.days:
+        return said("Nothing that was given is on record in this period.")
+    return listed([*_known(found.days, case.found.days), *_doses(found)])
+
+
+def _known(days: float, whole: float) -> list[str]:
+    """Return that doses are on record for a part of the period only, where that is so."""
+    told = (
+        f"Doses are on record for {days:.0f} of {whole:.0f} days; what follows is the average day of these {days:.0f}."
+    )
+    return [told] if whole - days > MISSING else []
 
 
 def _doses(found: Given) -> list[str]:

@@ -20,6 +20,7 @@ from gemel.packs.diabetes.sources.records import member, positive, text, when
 from gemel.packs.diabetes.sources.sheet import unused
 from gemel.packs.diabetes.sources.words import GLUCOSE
 from gemel.streams.contract import Item, Place, Source
+from gemel.streams.long_acting import is_long_acting
 from gemel.streams.report import Report
 
 LOINC = {
@@ -29,6 +30,9 @@ LOINC = {
 }  # fmt: skip
 """Which signal an observation tells, by its code: glucose in blood, serum, capillary blood, interstitial fluid."""
 
+_OWN = ("urn:gemel:signal", "carbs")
+"""System and code of carbohydrates that were announced, as Gemel writes them: there is no LOINC code for that."""
+
 _UNITS = {
     "glucose": GLUCOSE,
     "heart_rate": dict.fromkeys(("/min", "{beats}/min", "beats/minute", "beats/min", "bpm", "1/min"), "bpm"),
@@ -36,7 +40,6 @@ _UNITS = {
     "carbs": {"g": "g", "gram": "g", "grams": "g"},
 }
 _UNITS_OF_INSULIN = ("u", "[iu]", "iu", "unit", "units", "[u]")
-_SLOW = ("A10AC", "A10AD", "A10AE", "glargine", "detemir", "degludec", "isophane", "nph", "icodec", "long")
 _GONE = ("entered-in-error",)
 _NEVER = ("cancelled", "not-done", "stopped", "registered", "unknown", "on-hold")
 
@@ -109,8 +112,15 @@ def _name(one: Mapping[str, Any]) -> str | None:
     return text(one.get("id")) or None
 
 
+def _signal(concept: Any) -> str | None:
+    codings = member(concept, "coding")
+    if isinstance(codings, list) and any((member(c, "system"), member(c, "code")) == _OWN for c in codings):
+        return "carbs"
+    return next((LOINC[code] for code in _codes(concept) if code in LOINC), None)
+
+
 def _observed(one: Mapping[str, Any], by: Place, zone: tzinfo | None, steps: Bins, report: Report) -> Iterator[Item]:
-    signal = next((LOINC[code] for code in _codes(one.get("code")) if code in LOINC), None)
+    signal = _signal(one.get("code"))
     span = None if signal is None else _span(one, by, zone, report)
     if signal is None or one.get("status") in _NEVER:
         unused(
@@ -179,7 +189,7 @@ def _given(one: Mapping[str, Any], by: Place, zone: tzinfo | None, steps: Bins, 
         unused(report, "a medication that is no insulin")
     elif one.get("status") in _NEVER:
         unused(report, f"insulin that is {text(one.get('status'))}")
-    elif any(word.lower() in whole for word in _SLOW) and member(one, "dosage", "rateQuantity") is None:
+    elif is_long_acting(whole) and member(one, "dosage", "rateQuantity") is None:
         unused(report, "an injection of long-acting insulin")
     else:
         span = _span(one, by, zone, report)
