@@ -45,6 +45,25 @@ def test_the_same_doses_give_the_same_days(lily: Twin) -> None:
     )
 
 
+MOVES = {
+    "exercise": [("exercise", 45.0, "bpm", 14 * HOUR), ("exercise", 0.0, "bpm", 15 * HOUR)],
+    "illness": [("illness", 50.0, "%", 8 * HOUR), ("illness", 0.0, "%", 30 * HOUR)],
+    "stress": [("stress", 40.0, "%", 8 * HOUR)],
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_the_same_doses_give_the_same_days_whatever_else_moved_glucose(lily: Twin, name: str) -> None:
+    """What was read knows of sport, illness and stress already; other doses change it by about as much as without."""
+    twin = lily.bank.create(SMALL, f"with {name}", by="sarah")
+    told = virtual_days([LILY], 3, seed=5, start=START)[LILY]
+    twin.record([Item(n, value, unit, at, None, Place("virtual")) for n, value, unit, at in told])
+    twin.record([Item(n, value, unit, START + DAY + at, None, Place("told")) for n, value, unit, at in MOVES[name]])
+    same = replay(twin, bolus_scale(1.0), days=2.0)
+    assert np.array_equal(same.replayed, np.broadcast_to(same.observed, same.replayed.shape))
+    assert change(twin, bolus_scale(1.3)) == pytest.approx(change(lily, bolus_scale(1.3)), rel=0.5)
+
+
 def test_more_insulin_lowers_and_less_raises(lily: Twin) -> None:
     assert change(lily, bolus_scale(1.3)) < 0.0 < change(lily, bolus_scale(0.7))
     assert change(lily, basal_scale(1.3)) < 0.0 < change(lily, basal_scale(0.7))

@@ -8,7 +8,7 @@ and of the days. What the person would have done otherwise because of other gluc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -108,16 +108,17 @@ def _shifts(twin: Twin, supposed: Scenario, since: Time, until: Time) -> tuple[n
     revised = sorted(supposed.revise(past, since), key=lambda dose: dose.at)
     told = difference(past, revised, levers, {name: rate for name, rate in rates.items() if name in levers})
     belief = type(belief)(belief.subjects, belief.at, {k: np.asarray(v)[:, :MEMBERS] for k, v in belief.values.items()})
-    lead = (since - begin) // EVERY
-    found = []
-    for kind in (INSULIN, CARBS):
-        plan: Plan = sorted([*past, *(dose for dose in told if dose.lever in kind)], key=lambda dose: dose.at)
-        _, way = dynamics.advance(belief, [plan], np.array([until]), 0, record=["supposed.shift"], every=EVERY)
-        found.append(np.asarray(way.values["supposed.shift"])[lead:, 0].mean(axis=1))
     rest = [dose for dose in revised if dose.lever not in levers and dose not in past]
     if rest:
         raise BadInput(f"{rest[0].lever} cannot be replayed on what was", field="scenario")
-    return found[0], found[1]
+
+    def shift(kind: Collection[str]) -> np.ndarray:
+        plan: Plan = sorted([*past, *(dose for dose in told if dose.lever in kind)], key=lambda dose: dose.at)
+        _, way = dynamics.advance(belief, [plan], np.array([until]), 0, record=["supposed.shift"], every=EVERY)
+        return np.asarray(way.values["supposed.shift"])[(since - begin) // EVERY :, 0].mean(axis=1)
+
+    as_it_was = shift(())  # exercise, illness and stress move glucose too; what was read knows them already
+    return shift(INSULIN) - as_it_was, shift(CARBS) - as_it_was
 
 
 def _compared(
