@@ -14,6 +14,7 @@ from serving import HOME, TestClient, listening
 from tank import Clock
 
 from gemel.bank import Bank
+from gemel.bank.correction import correct
 from gemel.bank.tokens import Tokens
 from gemel.errors import BadInput, GemelError, Unavailable
 from gemel.facts import HOUR, MINUTE, Time, iso, time_of
@@ -259,6 +260,135 @@ def test_trio_uploads_profile_treatments_and_status(home: Home) -> None:
     assert (home.said("bolus"), home.said("carbs")) == ([], [])
 
 
+LANTUS, RAPID = {"insulin": "Lantus", "units": 22.0}, {"insulin": "Novorapid", "units": 5.0}
+
+
+def test_long_acting_and_priming_insulin_is_kept_and_is_no_dose(home: Home) -> None:
+    """As xDrip+ and AndroidAPS send it; of a mixed injection the rapid part counts; the documents are given back."""
+    listed = [
+        treatment(0, "<none>", insulin=22.0, insulinInjections=json.dumps([LANTUS]), uuid="u1"),
+        treatment(1, "<none>", insulin=27.0, insulinInjections=json.dumps([RAPID, LANTUS]), uuid="u2"),
+    ]
+    marked = [
+        treatment(2, "Meal Bolus", insulin=18, isBasalInsulin=True, type="NORMAL"),
+        treatment(3, "Meal Bolus", insulin=1.2, type="PRIMING"),
+    ]
+    with home.door() as door:
+        assert door.put(f"{API}/v1/treatments", json=listed).status_code == 200
+        assert [door.post(f"{API}/v3/treatments", json=one).status_code for one in marked] == [201, 201]
+        given = door.get(f"{API}/v1/treatments.json").json()
+    assert [one["insulin"] for one in given] == [1.2, 18, 27, 22]
+    assert home.said("bolus") == [(5, 1)]
+
+
+def test_a_dose_that_turns_out_to_be_long_acting_is_taken_back(home: Home) -> None:
+    """An update that marks it does so."""
+    with home.door() as door:
+        name = door.post(f"{API}/v3/treatments", json=treatment(0, "Bolus", insulin=18)).json()["identifier"]
+        assert home.said("bolus") == [(18, 0)]
+        door.patch(f"{API}/v3/treatments/{name}", json={"isBasalInsulin": True})
+    assert home.said("bolus") == []
+
+
+def test_long_acting_insulin_that_was_once_taken_for_a_bolus_goes_with_its_document(home: Home) -> None:
+    """Stores from before it was told apart hold such a dose under the document's name."""
+    slow = treatment(0, "<none>", insulin=22.0, insulinInjections=json.dumps([LANTUS]), _id="0f" * 12)
+    with home.door() as door:
+        door.put(f"{API}/v1/treatments", json=slow)
+        home.loop.take("lily", [Item("bolus", 22.0, "U", NOON, slow["_id"], Place("treatments", 1))], PHONE, "care")
+        assert home.said("bolus") == [(22, 0)]
+        door.delete(f"{API}/v1/treatments/{slow['_id']}")
+    assert home.said("bolus") == []
+
+
+def test_a_meter_that_says_hi_is_taken_and_one_that_says_2000_is_not(home: Home) -> None:
+    """601 is kept as it was sent and is a reading of 600; 0 is kept and is none."""
+    entry = {"type": "mbg", "date": NOON}
+    with home.door() as door:
+        assert door.post(f"{API}/v1/entries.json", json=[entry | {"mbg": 601}]).status_code == 200
+        assert door.post(f"{API}/v1/entries.json", json=[entry | {"mbg": 0, "date": NOON + MINUTE}]).status_code == 200
+        assert door.post(f"{API}/v1/entries.json", json=[entry | {"mbg": 2000, "date": NOON + HOUR}]).status_code == 400
+        assert [one["mbg"] for one in door.get(f"{API}/v1/entries.json").json()] == [0, 601]
+    assert home.said("glucose") == [(600, 0)]
+
+
+def test_a_v1_write_of_a_deleted_document_brings_it_back(home: Home) -> None:
+    """Nightscout deletes for good in v1: doses and readings are there again, each time, as they are said last."""
+    dose, reading = treatment(0, "Meal Bolus", insulin=2.5, carbs=20, _id="0f" * 12), sgv(0, _id="1f" * 12)
+    with home.door() as door:
+        for insulin in (2.5, 2.5, 3):
+            put = door.put(f"{API}/v1/treatments", json=dose | {"insulin": insulin})
+            assert (put.status_code, put.json()["isValid"]) == (200, True)
+            assert door.post(f"{API}/v1/entries", json=[reading]).json()[0]["isValid"] is True
+            assert (home.said("bolus"), home.said("carbs")) == ([(insulin, 0)], [(20, 0)])
+            assert home.said("glucose") == [(120, 0)]
+            assert [one["insulin"] for one in door.get(f"{API}/v1/treatments.json").json()] == [insulin]
+            size = home.size()
+            door.put(f"{API}/v1/treatments", json=dose | {"insulin": insulin})
+            assert home.size() == size
+            assert door.delete(f"{API}/v1/treatments/{dose['_id']}").json()["n"] == 1
+            assert door.delete(f"{API}/v1/entries/{reading['_id']}").json()["n"] == 1
+            assert (home.said("bolus"), home.said("carbs"), home.said("glucose")) == ([], [], [])
+        door.put(f"{API}/v1/treatments", json=dose | {"insulin": 3, "isValid": False})
+        assert home.said("bolus") == []
+        door.put(f"{API}/v1/treatments", json=dose)
+        door.put(f"{API}/v1/treatments", json=dose | {"insulin": 4})
+    assert home.said("bolus") == [(4, 0)]
+
+
+def test_a_dose_that_an_update_left_out_comes_back_with_the_next(home: Home) -> None:
+    """Through v3 as well: the document was never deleted."""
+    with home.door() as door:
+        name = door.post(f"{API}/v3/treatments", json=treatment(0, "Bolus", insulin=2)).json()["identifier"]
+        for insulin, left in ((0, []), (3, [(3, 0)]), (None, []), (3, [(3, 0)])):
+            door.patch(f"{API}/v3/treatments/{name}", json={"insulin": insulin})
+            assert home.said("bolus") == left
+
+
+def test_a_temporary_rate_that_is_written_again_holds_again(home: Home) -> None:
+    """Its start and its end are in the twin's basal rate once more; so is what a deleted one had cut."""
+    first = treatment(0, "Temp Basal", absolute=0.1, duration=10, _id="2f" * 12)
+    late = treatment(5, "Temp Basal", absolute=1.5, duration=15, _id="3f" * 12)
+    with home.door() as door:
+        door.post(f"{API}/v1/profile.json", json=PROFILE)
+        door.post(f"{API}/v1/entries.json", json=[sgv(-10), sgv(30)])
+        door.put(f"{API}/v1/treatments", json=first)
+        for _ in range(2):
+            assert home.said("basal")[-2:] == [(0.1, 0), (0.8, 10)]
+            door.put(f"{API}/v1/treatments", json=late)
+            assert home.said("basal")[-3:] == [(0.1, 0), (1.5, 5), (0.8, 20)]
+            door.delete(f"{API}/v1/treatments/{late['_id']}")
+        door.delete(f"{API}/v1/treatments/{first['_id']}")
+        assert home.said("basal") == [(0.8, -24 * 60)]
+        door.put(f"{API}/v1/treatments", json=first)
+    assert home.said("basal")[-2:] == [(0.1, 0), (0.8, 10)]
+
+
+def test_what_a_person_took_back_no_app_brings_back(home: Home) -> None:
+    """A dose that sarah says was not given stays away when its document is deleted and written again."""
+    dose = treatment(0, "Bolus", insulin=2.5, _id="0f" * 12)
+    with home.door() as door:
+        door.put(f"{API}/v1/treatments", json=dose)
+        correct(home.bank.find("lily", by="sarah", purpose="care"), home.facts("acted/1")[0].seq, None, "never given")
+        door.delete(f"{API}/v1/treatments/{dose['_id']}")
+        assert door.put(f"{API}/v1/treatments", json=dose).json()["isValid"] is True
+    assert home.said("bolus") == []
+
+
+def test_several_values_of_in_are_one_list(home: Home) -> None:
+    """A document with any of them is found; `$nin` finds those with none; also to delete."""
+    events = ("Meal Bolus", "Suspend Pump", "Note")
+    with home.door() as door:
+        door.post(f"{API}/v1/treatments.json", json=[treatment(m, event) for m, event in enumerate(events)])
+        for brackets in ("[]", ""):
+            for op, found in (("$in", ["Suspend Pump", "Meal Bolus"]), ("$nin", ["Note"])):
+                asked = [(f"find[eventType][{op}]{brackets}", event) for event in events[:2]]
+                told = door.get(f"{API}/v1/treatments.json", params=asked).json()
+                assert [one["eventType"] for one in told] == found
+        both = [("find[eventType][$in][0]", "Note"), ("find[eventType][$in][1]", "Meal Bolus")]
+        assert door.delete(f"{API}/v1/treatments.json", params=both).json()["n"] == 2
+
+
 def test_a_temporary_rate_that_came_late_cuts_what_was_thought_to_hold(home: Home) -> None:
     """The return to the profile at 10 min is taken back when a rate from 5 min to 20 min arrives."""
     with home.door() as door:
@@ -415,6 +545,8 @@ def test_a_site_is_read_whole_and_a_second_time_adds_nothing(home: Home) -> None
         for start in (0, 550):
             assert door.post(f"{API}/v1/entries.json", json=at[start : start + 550]).status_code == 200
         door.post(f"{API}/v1/treatments.json", json=[treatment(-5, "Meal Bolus", insulin=3, carbs=30)])
+        slow = treatment(-4, "<none>", insulin=22, insulinInjections=json.dumps([LANTUS]))
+        door.post(f"{API}/v1/treatments.json", json=[slow])
         name = door.post(f"{API}/v3/treatments", json=treatment(-6, "Bolus", insulin=9)).json()["identifier"]
         door.delete(f"{API}/v3/treatments/{name}")
     bank = Bank(MemoryThread(), home.clock, {"diabetes.person": Person})

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from gemel.errors import BadInput
 from gemel.facts import HOUR, MINUTE, time_of
+from gemel.packs.diabetes import Person
 from gemel.packs.diabetes.streams import UNITS
-from gemel.streams import Item, Report, Source, key_of, nightscout, withdraws
+from gemel.streams import Item, Report, Source, collect, key_of, nightscout, withdraws
+from gemel.streams.long_acting import is_long_acting
 from gemel.testing.streams import SourceContract
 
 FOLDER = Path(__file__).parent / "data" / "nightscout"
@@ -55,6 +57,104 @@ def test_readings_and_finger_sticks_are_glucose_and_error_codes_are_not() -> Non
     assert report.warnings["a sensor's error code in place of a glucose value is skipped"] == 1
     assert report.warnings["an entry without a glucose value is skipped"] == 1
     assert report.warnings["Note: not used"] == 1
+
+
+def meter(value: object, **more: object) -> dict[str, object]:
+    return {"type": "mbg", "mbg": value, "date": NINE, **more}
+
+
+@pytest.mark.parametrize(("code", "told"), [(601, 600), (605, 600), (19, 20), (1, 20), (600, 600), (34, 34)])
+def test_a_meter_off_its_scale_is_told_as_the_end_of_it(tmp_path: Path, code: int, told: float) -> None:
+    """601 to 605 stand for HI, whole numbers below 20 for LO; a sensor's readings beside it are no reason to refuse it."""
+    source = nightscout(written(tmp_path, "e.json", [meter(code), *(sgv(NINE + k * MINUTE) for k in range(1, 9))]))
+    found = collect(source, Person)
+    assert found.items[0].value == pytest.approx(told, abs=0.01)
+    warning = f"a meter's reading of {code} is off its scale: it is imported as {told:g} mg/dL"
+    assert found.report.warnings == ({} if code == told else {warning: 1})
+
+
+def test_a_meters_zero_is_left_out_and_no_other_number_is_guessed(tmp_path: Path) -> None:
+    """0 is no reading; 2000, 606 and 7.8 are refused as before: nobody knows what they mean; 7 mmol/L is a reading."""
+    report = Report()
+    assert list(nightscout(written(tmp_path, "e.json", [meter(0)])).read(report)) == []
+    assert report.warnings == {"a meter's 0 in place of a glucose value is skipped": 1}
+    for value in (2000, 606, 7.8):
+        with pytest.raises(BadInput, match=rf"glucose of {value:g} mg/dL is outside 20 to 600"):
+            collect(nightscout(written(tmp_path, "e.json", [meter(value)])), Person)
+    mmol = list(nightscout(written(tmp_path, "e.json", [meter(7, units="mmol")])).read())
+    assert [(item.value, item.unit) for item in mmol] == [(7, "mmol/L")]
+
+
+LANTUS, RAPID = {"insulin": "Lantus", "units": 22.0}, {"insulin": "Novorapid", "units": 5.0}
+SLOW, PRIMED = "long-acting insulin: not used", "insulin that primed a pump: not used"
+
+
+@pytest.mark.parametrize(
+    ("fields", "units", "warnings"),
+    [
+        ({"insulin": 22, "insulinInjections": json.dumps([LANTUS])}, [], [SLOW]),
+        ({"insulin": 27, "insulinInjections": json.dumps([RAPID, LANTUS])}, [5], [SLOW]),
+        ({"insulin": 27, "insulinInjections": [RAPID, LANTUS]}, [5], [SLOW]),
+        ({"insulin": 5, "insulinInjections": json.dumps([RAPID])}, [5], []),
+        ({"insulin": 6, "insulinInjections": json.dumps([RAPID])}, [6], []),
+        ({"insulinInjections": json.dumps([RAPID])}, [5], []),
+        ({"insulin": 5, "insulinInjections": "[]"}, [5], []),
+        ({"insulin": 18, "isBasalInsulin": True, "type": "NORMAL"}, [], [SLOW]),
+        ({"insulin": 2, "isBasalInsulin": False, "type": "NORMAL"}, [2], []),
+        ({"insulin": 1.2, "type": "PRIMING"}, [], [PRIMED]),
+        ({"insulin": 1.2, "type": "Priming"}, [], [PRIMED]),
+    ],
+)
+def test_long_acting_and_priming_insulin_is_no_bolus(
+    tmp_path: Path, fields: dict[str, object], units: list[float], warnings: list[str]
+) -> None:
+    """What xDrip+ names and what AndroidAPS marks is left out and reported; the rapid part and the meal stay."""
+    treatment = {"eventType": "Meal Bolus", "carbs": 30, "date": NINE, "_id": "a", **fields}
+    report = Report()
+    items = list(nightscout(written(tmp_path, "t.json", [treatment])).read(report))
+    assert said(items, "bolus") == [(one, 0) for one in units]
+    assert said(items, "carbs") == [(30, 0)]
+    assert list(report.warnings) == warnings
+
+
+@pytest.mark.parametrize(
+    "told", ["[", "3", '"Lantus"', "[3]", '[{"units": 22}]', '[{"insulin": "Lantus"}]', '[{"insulin": 1, "units": -2}]',
+             "[" * 9999, 7, {"insulin": "Lantus", "units": 22}]
+)  # fmt: skip
+def test_injections_that_cannot_be_read_leave_what_insulin_says(tmp_path: Path, told: object) -> None:
+    """It is taken as before, and the report says so."""
+    treatment = {"eventType": "<none>", "insulin": 22, "insulinInjections": told, "date": NINE}
+    report = Report()
+    assert said(list(nightscout(written(tmp_path, "t.json", [treatment])).read(report)), "bolus") == [(22, 0)]
+    assert list(report.warnings) == [
+        "a list of injections that cannot be read: all their insulin is taken to be rapid-acting"
+    ]
+
+
+def test_long_acting_insulin_that_was_deleted_is_taken_back(tmp_path: Path) -> None:
+    """It may have been imported as a bolus before long-acting insulin was told apart."""
+    gone = {"eventType": "<none>", "insulin": 18, "isBasalInsulin": True, "isValid": False, "date": NINE, "_id": "a"}
+    items = list(nightscout(written(tmp_path, "t.json", [gone])).read())
+    assert [(item.retracted, withdraws(item)) for item in items] == [(True, "a|bolus")]
+
+
+@pytest.mark.parametrize(
+    ("name", "slow"),
+    [
+        *((name, True) for name in (
+            "Lantus", "BASAGLAR", "Abasaglar", "Toujeo (long acting)", "Semglee", "Rezvoglar", "insulin glargine-yfgn",
+            "Levemir", "Tresiba U200", "Insulatard", "Humulin N", "Novolin N", "Protaphane", "Huminsulin Basal", "NPH",
+            "Insulin isophane", "Awiqli", "A10AE04",
+        )),
+        *((name, False) for name in (
+            "Novorapid", "Novolog", "Humalog", "Liprolog", "Lispro", "Fiasp", "Lyumjev", "Apidra", "Actrapid", "Afrezza",
+            "Humulin R", "Novolin R", "Huminsulin Normal", "insulin aspart", "A10AB05", "",
+        )),
+    ],
+)  # fmt: skip
+def test_long_acting_insulins_are_known_by_brand_and_substance(name: str, slow: bool) -> None:
+    """And no rapid-acting one is taken for one."""
+    assert is_long_acting(name) is slow
 
 
 def test_the_latest_version_of_a_record_counts_and_copies_are_dropped() -> None:
@@ -179,6 +279,7 @@ def test_the_order_of_an_export_does_not_matter(order: list[int]) -> None:
         ("time;glucose\n", "is not JSON, or cut off"),
         ('[{"sgv": 1', "is not JSON, or cut off"),
         ("[]", "holds no Nightscout"),
+        ('{"sgv": 1}\n{"sgv": 2}\n', "row 2: holds more than one JSON value, such as one record a line"),
         ("3", "holds no list of Nightscout records"),
         ("[3]", "row 1: a Nightscout record is an object"),
         ('[{"sgv": NaN, "date": 1774778400000}]', "NaN is not a number"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gemel.bank.intake import HAPPENED
@@ -83,6 +84,13 @@ def _anew(
     return [gone, Draft(fact.twin, fact.kind, body, fact.true_at if at is None else at, by, (fact.seq,), key + NEXT)]
 
 
+def latest(replica: Replica, key: str) -> str:
+    """Return the key of the last correction of what was said under *key*, *key* itself where there is none."""
+    while key + NEXT in replica.sources:
+        key += NEXT
+    return key
+
+
 def amended(bank: Bank, twin: str, drafts: Sequence[Draft]) -> list[Draft]:
     """Return *drafts*, with corrections where a source tells a record anew, under the id it had, but otherwise.
 
@@ -95,10 +103,7 @@ def amended(bank: Bank, twin: str, drafts: Sequence[Draft]) -> list[Draft]:
 def _amended(bank: Bank, replica: Replica, draft: Draft) -> list[Draft]:
     if draft.kind == "retracted/1":
         return [draft, *_withdrawn(bank, replica, draft)]
-    key = draft.key or ""
-    while key + NEXT in replica.sources:
-        key += NEXT
-    seq = replica.standing(key)
+    seq = replica.standing(latest(replica, draft.key or ""))
     if draft.kind not in TELLS or seq is None:
         return [draft]
     held = bank.thread.get(seq)
@@ -109,11 +114,32 @@ def _amended(bank: Bank, replica: Replica, draft: Draft) -> list[Draft]:
     return _anew(held, told, ANEW, draft.by, bank.now(), draft.true_at)
 
 
+def revived(bank: Bank, twin: str, drafts: Sequence[Draft], why: str) -> list[Draft]:
+    """Return *drafts*, those whose record was taken back because of *why* as corrections: the old key says nothing more."""
+    replica = bank.replica(twin)
+    return [_revived(bank, replica, draft, why) for draft in drafts]
+
+
+def _revived(bank: Bank, replica: Replica, draft: Draft, why: str) -> Draft:
+    key = latest(replica, draft.key or "")
+    seq = replica.sources.get(key)
+    if draft.kind not in TELLS or seq is None or replica.standing(key) == seq:
+        return draft
+    if _taken_back(bank, draft.twin, key) != why:
+        return draft
+    body = {**draft.body, "key": key + NEXT, "corrects": seq, "why": ANEW}
+    return replace(draft, body=body, cause=(seq,), key=key + NEXT)
+
+
+def _taken_back(bank: Bank, twin: str, key: str) -> str | None:
+    """Return why what was said under *key* was taken back, None where nobody said why."""
+    facts = bank.thread.read(twin, kinds=["retracted/1"], reverse=True)
+    return next((fact.body.get("why") for fact in facts if fact.body["key"] == key), None)
+
+
 def _withdrawn(bank: Bank, replica: Replica, draft: Draft) -> list[Draft]:
     """Return the draft that takes back what stands in the place of what *draft* does; not what a person said."""
-    key = str(draft.body["key"])
-    while key + NEXT in replica.sources:
-        key += NEXT
+    key = latest(replica, str(draft.body["key"]))
     seq = replica.standing(key)
     if key == draft.body["key"] or seq is None or bank.thread.get(seq).body.get("why", ANEW) != ANEW:
         return []

@@ -105,8 +105,11 @@ class Documents:
 
     # writing
 
-    def put(self, asker: Asker, twin: str, collection: str, docs: Sequence[Any]) -> list[Put]:
-        """Write documents, each as a new one or a new version; what cannot be used is told, the others are written."""
+    def put(self, asker: Asker, twin: str, collection: str, docs: Sequence[Any], revive: bool = False) -> list[Put]:
+        """Write documents, each as a new one or a new version; what cannot be used is told, the others are written.
+
+        What was deleted stays so, or, if *revive*, is there again.
+        """
         if len(docs) > MOST:
             raise Turned(413, "bad_input", f"a request has at most {MOST} documents: send them in parts")
         with self._lock:
@@ -116,7 +119,7 @@ class Documents:
             puts: list[Put] = []
             held: dict[str, Put] = {}
             for doc in docs:
-                put = self._weigh(twin, shelf, collection, doc, asker, max(now, shelf.modified + 1), held)
+                put = self._weigh(twin, shelf, collection, doc, asker, max(now, shelf.modified + 1), held, revive)
                 puts.append(put)
                 held = held | {str(put.doc["identifier"]): put} if put.problem is None else held
             self._write(asker, twin, collection, shelf, [put for put in puts if put.changed], now)
@@ -124,8 +127,9 @@ class Documents:
         return puts
 
     def _weigh(
-        self, twin: str, shelf: Shelf, collection: str, doc: Any, asker: Asker, now: Time, held: dict[str, Put]
-    ) -> Put:
+        self, twin: str, shelf: Shelf, collection: str, doc: Any, asker: Asker, now: Time, held: dict[str, Put],
+        revive: bool,
+    ) -> Put:  # fmt: skip
         """Return what is to become of a document; *held* are those before it in the same request."""
         try:
             plain(doc)
@@ -135,7 +139,8 @@ class Documents:
             before = held.get(str(new["identifier"]))
             if before is not None and words(before.doc) == words(new):
                 return Put(before.doc, False, False)
-            if old is not None and (words(old) == words(new) or old["isValid"] is False):
+            gone = old is not None and old["isValid"] is False and not (revive and new["isValid"])
+            if old is not None and (gone or words(old) == words(new)):
                 return Put(old, False, False, old=old)
             check(self.desk.bank, twin, shelf, collection, new, self.desk.bank.now())
             return Put(new, old is None, True, old=old)

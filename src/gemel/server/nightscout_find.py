@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gemel.errors import BadInput
@@ -25,8 +26,22 @@ _OPS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 def tests_v1(params: Iterable[tuple[str, str]]) -> list[Test]:
     """Return what the `find` parameters ask of a document."""
-    found = [(match[1], match[2] or "eq", value) for name, value in params if (match := _FIND.fullmatch(name))]
-    return [_test(field, op, value) for field, op, value in found]
+    asked: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, value in params:
+        if match := _FIND.fullmatch(name):
+            asked[match[1], match[2] or "eq"].append(value)
+    return [test for (field, op), values in asked.items() for test in _all_of(field, op, values)]
+
+
+def _all_of(field: str, op: str, values: Sequence[str]) -> list[Test]:
+    """Return what several values of one field ask: `$in` and `$nin` name a list, one value at a time; others each ask."""
+    if op in ("in", "nin") and len(values) > 1:
+        return [_among(field, op, values)]
+    return [_test(field, op, value) for value in values]
+
+
+def _among(field: str, op: str, values: Sequence[str]) -> Test:
+    return lambda doc: (_text(doc.get(field)) in values) == (op == "in")
 
 
 def tests_v3(params: Iterable[tuple[str, str]]) -> list[Test]:
@@ -41,8 +56,7 @@ def tests_v3(params: Iterable[tuple[str, str]]) -> list[Test]:
 
 def _test(field: str, op: str, asked: str) -> Test:
     if op in ("in", "nin"):
-        among = asked.split("|") if "|" in asked else asked.split(",")
-        return lambda doc: (_text(doc.get(field)) in among) == (op == "in")
+        return _among(field, op, asked.split("|") if "|" in asked else asked.split(","))
     if op == "exists":
         return lambda doc: (field in doc) == (asked.lower() not in ("false", "0"))
     if op == "re":

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gemel.bank import Bank
-from gemel.bank.correction import ANEW, NEXT, amended
+from gemel.bank.correction import ANEW, NEXT, amended, latest, revived
 from gemel.bank.intake import drafts
 from gemel.errors import BadInput
 from gemel.facts import DAY, Draft, Time
@@ -16,6 +16,8 @@ from gemel.streams import Item, Report, checked, key_of, withdraws
 from gemel.streams.basal import timeline
 from gemel.streams.nightscout_basal import SWITCH, schedules, temporary
 from gemel.streams.nightscout_json import items_of
+
+BACK = "its app took it back"
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,15 @@ class Change:
     new: Doc
 
 
-def said(shelf: Shelf, collection: str, doc: Doc | None) -> list[Item]:
-    """Return what one document says by itself: all but the basal rate, which several say together."""
+def said(shelf: Shelf, collection: str, doc: Doc | None, gone: bool = False) -> list[Item]:
+    """Return what one document says by itself: all but the basal rate, which several say together.
+
+    If it is *gone*, these are items that take back all it ever said.
+    """
     if doc is None or doc["isValid"] is False or collection not in ("entries", "treatments"):
         return []
     profiles = [document(one, "profile") for one in shelf.docs["profile"].values() if one["isValid"]]
-    found = items_of([*profiles, document(doc, collection)], None, Report())
+    found = items_of([*profiles, document({**doc, "isValid": not gone}, collection)], None, Report())
     return [item for item in found if item.name != "basal"]
 
 
@@ -50,22 +55,25 @@ def told(bank: Bank, twin: str, shelf: Shelf, changes: Sequence[Change], by: str
     kind = bank.type_of(twin)
     new = [item for change in changes for item in said(shelf, change.collection, change.new)]
     keys = {key_of(item) for item in new}
-    gone = [
-        item for change in changes for item in said(shelf, change.collection, change.old) if key_of(item) not in keys
-    ]
-    made = amended(bank, twin, drafts(checked(new, kind, now=now), kind, twin, by))
+    before = [item for change in changes for item in said(shelf, change.collection, change.old, gone=True)]
+    gone = [item for item in before if withdraws(item) not in keys]
+    made = _anew(bank, twin, drafts(checked(new, kind, now=now), kind, twin, by))
     return [*made, *(draft for item in gone for draft in _back(bank, twin, withdraws(item), item.name, item.at, by))]
+
+
+def _anew(bank: Bank, twin: str, made: Sequence[Draft]) -> list[Draft]:
+    """Return *made*, with corrections, and anew what its app took back before and says again."""
+    return revived(bank, twin, amended(bank, twin, made), BACK)
 
 
 def _back(bank: Bank, twin: str, key: str, name: str, at: Time, by: str) -> list[Draft]:
     """Return the draft that takes back what stands under *key*, however often it was corrected; not what a person said."""
     replica = bank.replica(twin)
-    while key + NEXT in replica.sources:
-        key += NEXT
+    key = latest(replica, key)
     seq = replica.standing(key)
     if seq is None or bank.thread.get(seq).body.get("why", ANEW) != ANEW:
         return []
-    body = {"key": key, "name": name, "why": "its app took it back"}
+    body = {"key": key, "name": name, "why": BACK}
     return [Draft(twin, "retracted/1", body, at, by, (seq,), f"{key}|retracted")]
 
 
@@ -83,13 +91,13 @@ def basal(bank: Bank, twin: str, shelf: Shelf, since: Time, by: str, now: Time) 
     before = next((dose for dose in reversed(doses) if dose[0] <= since), None)
     kept = {key_of(item) for item in items}
     if items and before is not None and items[0].at == since and before[2] == items[0].value:
-        items, kept = items[1:], kept | {before[3]}
+        items, kept = items[1:], kept | {before[3].split(NEXT)[0]}
     known = {dose[3] for dose in doses}
     new = [item for item in items if key_of(item) not in known]
     stale = [
         dose for dose in doses[bisect_left(doses, (since,)) :] if dose[0] <= end and dose[3].split(NEXT)[0] not in kept
     ]
-    made = amended(bank, twin, drafts(checked(new, kind, now=now), kind, twin, by))
+    made = _anew(bank, twin, drafts(checked(new, kind, now=now), kind, twin, by))
     return [*made, *_stale(bank, twin, stale, by)]
 
 

@@ -110,15 +110,18 @@ def _found(
 
 def _writing(made: APIRouter, base: str, documents: Documents) -> None:
     def post(twin: str, collection: str, asked: Request, body: Json) -> Any:
-        """Write one document or several; answered with them in their order, each with its `_id`."""
+        """Write one document or several; answered with them in their order, each with its `_id`.
+
+        API v1 deletes for good, so what was deleted is made anew by the next write.
+        """
         asker = documents.keeper.admit(twin, asked)
         docs = body if isinstance(body, list) else [body]
-        return answered(documents.put(asker, twin, _plain(collection), docs))
+        return answered(documents.put(asker, twin, _plain(collection), docs, revive=True))
 
     def put(twin: str, collection: str, asked: Request, body: Json) -> Any:
         asker = documents.keeper.admit(twin, asked)
         docs = body if isinstance(body, list) else [body]
-        found = answered(documents.put(asker, twin, _plain(collection), docs))
+        found = answered(documents.put(asker, twin, _plain(collection), docs, revive=True))
         return found if isinstance(body, list) else found[0]
 
     made.post(f"{base}/{{collection}}")(post)

@@ -15,6 +15,7 @@ from gemel.streams.clock import zone
 from gemel.streams.contract import Item, Source
 from gemel.streams.nightscout_basal import SUSPENDED, SWITCH, TEMPORARY, minutes_of, schedules, temporary
 from gemel.streams.nightscout_docs import Document, created, documents, files_of, newest, text, time_of
+from gemel.streams.nightscout_insulin import bolus_of
 from gemel.streams.reading import amount
 from gemel.streams.report import Report
 from gemel.streams.spread import spread
@@ -23,6 +24,12 @@ _UNITS = {"mg/dl": "mg/dL", "mgdl": "mg/dL", "mmol": "mmol/L", "mmol/l": "mmol/L
 
 _ERROR_CODES = 12
 """Dexcom sensors write whole numbers up to this in place of a value: 5 not calibrated, 10 power deviation …"""
+
+_LO, _HI, _HI_CODES = 20.0, 600.0, 605.0
+"""Where the scales of meters end, mg/dL: whole numbers below stand for LO, numbers up to the last for HI."""
+
+_AT_LO = 1.1101
+"""The lower end in mmol/L, where it cannot be taken for a number in the wrong unit."""
 
 
 def nightscout(*paths: str | Path, timezone: str | None = None) -> Source:
@@ -120,10 +127,28 @@ def _reading(document: Document, clock: tzinfo | None, report: Report) -> Iterat
     unit = _unit(document, "mg/dL")
     if field is None or value is None:
         report.warn("an entry without a glucose value is skipped")
-    elif field == "sgv" and unit == "mg/dL" and value <= _ERROR_CODES and value == int(value):
-        report.warn("a sensor's error code in place of a glucose value is skipped")
+    elif coded := _coded(field, value, unit):
+        report.warn(f"{coded} in place of a glucose value is skipped")
     else:
-        yield _item(document, "glucose", value, unit, field, clock)
+        read = _metered(value, report) if field == "mbg" and unit == "mg/dL" else (value, unit)
+        yield _item(document, "glucose", *read, field, clock)
+
+
+def _coded(field: str, value: float, unit: str) -> str | None:
+    """Return what a number is that tells no glucose, None where it does."""
+    if field == "mbg":
+        return None if value else "a meter's 0"
+    code = unit == "mg/dL" and value <= _ERROR_CODES and value == int(value)
+    return "a sensor's error code" if code else None
+
+
+def _metered(value: float, report: Report) -> tuple[float, str]:
+    """Return what a meter read in mg/dL, and its unit; a code for LO or HI is told as the end of its scale, and reported."""
+    low, high = value < _LO and value == int(value), _HI < value <= _HI_CODES
+    if low or high:
+        end = _LO if low else _HI
+        report.warn(f"a meter's reading of {value:g} is off its scale: it is imported as {end:g} mg/dL")
+    return (_AT_LO, "mmol/L") if low else (_HI if high else value, "mg/dL")
 
 
 def _unit(document: Document, otherwise: str) -> str:
@@ -142,9 +167,10 @@ def _item(document: Document, name: str, value: float, unit: str, field: str, cl
 
 def _treatment(document: Document, clock: tzinfo | None, site: str, report: Report) -> Iterator[Item]:
     """Yield the insulin, the carbohydrates and the finger stick in one treatment; the basal rate is read elsewhere."""
-    used = document.event in (*TEMPORARY, *SUSPENDED, SWITCH)
-    for field, name, unit in (("insulin", "bolus", "U"), ("carbs", "carbs", "g")):
-        value = amount(document.fields.get(field), document.by.at(field))
+    insulin, carbs = (amount(document.fields.get(name), document.by.at(name)) for name in ("insulin", "carbs"))
+    used = bool(insulin) or document.event in (*TEMPORARY, *SUSPENDED, SWITCH)
+    bolus = bolus_of(document, insulin, report)
+    for field, name, unit, value in (("insulin", "bolus", "U", bolus), ("carbs", "carbs", "g", carbs)):
         if value:
             used = True
             yield _item(document, name, value, unit, field, clock)

@@ -14,6 +14,10 @@ from gemel.streams.contract import Place
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _MISSING = ("", "NA", "null")
+_MORE = (
+    "holds more than one JSON value, such as one record a line: only one list of records can be read "
+    "(mongoexport writes one with --jsonArray)"
+)
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -25,7 +29,7 @@ def bytes_of(path: Path) -> bytes:
         raise BadInput("there is no such file", file=str(path)) from None
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror or error}", file=str(path)) from None
-    if not raw.strip():
+    if not raw.removeprefix(codecs.BOM_UTF8).strip():
         raise BadInput("the file is empty", file=str(path))
     return raw
 
@@ -40,8 +44,23 @@ def text_of(path: Path, encoding: str | None = None) -> str:
         raise BadInput(f"unknown encoding {chosen!r}", file=str(path)) from None
     except UnicodeDecodeError as error:
         row = raw.count(b"\n", 0, error.start) + 1
-        hint = "" if encoding else "; if it is an older Windows file, say encoding='cp1252'"
+        hint = "" if encoding else "; if it is an older Windows file, say encoding='cp1252', else save it as UTF-8"
         raise BadInput(f"is not {chosen} text{hint}", file=str(path), row=row) from None
+
+
+def encoding_of(path: Path) -> str | None:
+    """Return cp1252, as Excel on Windows saves tables, for a text that is no UTF-8 and can be that; None for any other."""
+    raw = bytes_of(path)
+    known = raw.startswith(_UTF16) or b"\x00" in raw or _is_in(raw, "utf-8")
+    return "cp1252" if not known and _is_in(raw, "cp1252") else None
+
+
+def _is_in(raw: bytes, encoding: str) -> bool:
+    try:
+        raw.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def json_of(path: Path) -> Any:
@@ -49,7 +68,8 @@ def json_of(path: Path) -> Any:
     try:
         return json.loads(text_of(path), parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise BadInput(f"is not JSON, or cut off: {error.msg}", file=str(path), row=error.lineno) from None
+        problem = _MORE if error.msg == "Extra data" else f"is not JSON, or cut off: {error.msg}"
+        raise BadInput(problem, file=str(path), row=error.lineno) from None
     except RecursionError:
         raise BadInput("is nested too deeply", file=str(path)) from None
     except ValueError as error:
