@@ -17,11 +17,12 @@ from xml.parsers import expat
 
 from gemel.errors import BadInput
 from gemel.facts import HOUR, Time
+from gemel.packs.diabetes.sources.apple_xml import mended
 from gemel.packs.diabetes.sources.file import one_file
 from gemel.packs.diabetes.sources.rates import Bins, Stretch, changes
 from gemel.packs.diabetes.sources.records import positive, when
 from gemel.packs.diabetes.sources.sheet import unused
-from gemel.packs.diabetes.sources.words import glucose_unit
+from gemel.packs.diabetes.sources.words import glucose_unit, metered
 from gemel.streams.contract import Item, Place, Source
 from gemel.streams.report import Report
 
@@ -87,10 +88,9 @@ def _items(path: Path, zone: tzinfo | None, report: Report) -> Iterator[Item]:
     found = _Gathered(zone, report)
     with _opened(path) as stream:
         _parse(stream, path, lambda record, reason, line: _take(record, reason, str(path), line, found))
-    yield from found.items
-    yield from changes(found.rates, report)
-    yield from found.hearts.items(report)
-    yield from found.steps.items(report)
+    said = [*found.items, *found.hearts.items(report), *found.steps.items(report)]
+    yield from said
+    yield from changes(found.rates, report, said)
 
 
 def _parse(stream: IO[bytes], path: Path, take: Callable[[Mapping[str, str], str, int], None]) -> None:
@@ -112,7 +112,7 @@ def _parse(stream: IO[bytes], path: Path, take: Callable[[Mapping[str, str], str
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     try:
-        while chunk := stream.read(_CHUNK):
+        for chunk in mended(stream):
             parser.Parse(chunk, False)
         parser.Parse(b"", True)
     except expat.ExpatError as error:
@@ -145,7 +145,7 @@ def _say(
         named = glucose_unit(unit.replace("<180.1558800000541>", ""))
         if named is None:
             raise by.bad(f"{unit[:20]!r} is no unit of glucose: mg/dL or mmol/L")
-        found.items.append(Item("glucose", value, named, start, None, by))
+        found.items.append(metered(Item("glucose", value, named, start, None, by), found.report))
     elif kind == "DietaryCarbohydrates":
         if unit != "g":
             raise by.bad(f"carbohydrates in {unit[:20]!r}: only g is known")

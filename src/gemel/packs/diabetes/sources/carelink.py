@@ -25,6 +25,8 @@ from gemel.streams.spread import spread
 _MARKS = ("Bolus Volume Delivered (U)", "Basal Rate (U/h)", "Sensor Glucose", "BG Reading", "BWZ Carb Input")
 _USED = ("Sensor Glucose (", "BG Reading (", "BWZ Carb Input (", "Bolus Volume Delivered", "Basal Rate (",
          "Temp Basal Amount", "Suspend")  # fmt: skip
+_TOTAL = "CLOSED_LOOP_AUTO_INSULIN"
+"""The source of what auto mode gave in a whole day, basal and corrections, told as a bolus at midnight."""
 
 
 def is_carelink(cells: Sequence[str]) -> bool:
@@ -50,7 +52,7 @@ class _Pump:
 
 
 def _items(path: Path, zone: tzinfo | None, report: Report) -> Iterator[Item]:
-    found = sheet(path, is_carelink, part=lambda cells: cells[0].startswith("---"))
+    found = sheet(path, is_carelink, report, part=lambda cells: cells[0].startswith("---"))
     times: list[Time] = []
     pump = _Pump()
     for section in found.sections:
@@ -65,12 +67,12 @@ def _items(path: Path, zone: tzinfo | None, report: Report) -> Iterator[Item]:
 def _cut(temporaries: Sequence[Temporary]) -> list[Temporary]:
     """Return temporary rates, each until the next at most."""
     known = sorted(temporaries, key=lambda temp: temp.start)
-    ends = [temp.start for temp in known[1:]] + [LATEST]
-    return [replace(temp, end=min(temp.end, end)) for temp, end in zip(known, ends, strict=True)]
+    ends = [temp.start for temp in known[1:]] + [LATEST]  # one too many where no rate is temporary
+    return [replace(temp, end=min(temp.end, end)) for temp, end in zip(known, ends, strict=False)]
 
 
 def _timed(section: Sequence[Row], zone: tzinfo | None, report: Report) -> Iterator[tuple[Row, Time]]:
-    dated = [row for row in section if row.text("Date") and row.text("Time")]
+    dated = list(_dated(section, report))
     if not dated:
         return
     texts = [f"{row.text('Date')} {row.text('Time')}" for row in dated]
@@ -79,6 +81,15 @@ def _timed(section: Sequence[Row], zone: tzinfo | None, report: Report) -> Itera
         (row, order.read(text, row.by.at("Date")), row.by.at("Date")) for row, text in zip(dated, texts, strict=True)
     ]
     yield from ((row, at) for row, at, _ in placed(rows, zone, report))
+
+
+def _dated(section: Sequence[Row], report: Report) -> Iterator[Row]:
+    """Yield the rows that tell of a moment; the total of a day stands at midnight, and is of no moment."""
+    for row in section:
+        if row.text("Bolus Source").upper() == _TOTAL:
+            unused(report, "automatic insulin, a total of a day")
+        elif row.text("Date") and row.text("Time"):
+            yield row
 
 
 def _said(row: Row, at: Time, report: Report) -> Iterator[Item]:

@@ -39,7 +39,7 @@ def clarity(path: str | Path, timezone: str | None = None) -> Source:
 
 def _items(path: Path, zone: tzinfo | None, report: Report) -> Iterator[Item]:
     timed: dict[str, list[tuple[Row, datetime, Place]]] = {}
-    for row in sheet(path, is_clarity).rows:
+    for row in sheet(path, is_clarity, report).rows:
         column = row.column(_TIME)
         when = row.text(column) if column else ""
         if not when or not column:

@@ -7,16 +7,20 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from datetime import tzinfo
+from functools import cached_property, partial
 from pathlib import Path
+from typing import NoReturn
 
 from gemel.errors import BadInput
 from gemel.packs.diabetes.sources.apple_health import apple_health, export_in
 from gemel.packs.diabetes.sources.carelink import carelink, is_carelink
 from gemel.packs.diabetes.sources.clarity import clarity, is_clarity
 from gemel.packs.diabetes.sources.fhir import fhir
+from gemel.packs.diabetes.sources.file import one_file
 from gemel.packs.diabetes.sources.libreview import ddatshr, is_ddatshr, is_libreview, libreview
 from gemel.packs.diabetes.sources.open_mhealth import BODIES, open_mhealth
+from gemel.packs.diabetes.sources.sheet import encoding_in
 from gemel.packs.diabetes.sources.table import own
 from gemel.packs.diabetes.sources.tandem import is_tandem, tandem
 from gemel.packs.diabetes.sources.tidepool import KINDS, QUIET, tidepool
@@ -25,6 +29,7 @@ from gemel.packs.diabetes.sources.words import UNITS
 from gemel.streams.contract import Item, Source
 from gemel.streams.csv_table import csv_by, headers
 from gemel.streams.nightscout_json import nightscout
+from gemel.streams.reading import encoding_of, text_of
 from gemel.streams.report import Report
 
 _HEAD = 1 << 16
@@ -36,8 +41,10 @@ LOOKED_FOR = (
     "Abbott.csv, or a .csv whose header has time and some of "
     + ", ".join(UNITS)
     + ", units in brackets: glucose (mmol/L); "
-    "any other table can be read with a map of its columns"
+    "any other table can be read with a map of its columns (--map)"
 )
+
+_IN_ENGLISH = "Clarity, LibreView and CareLink are read in English: set the account's language to English, export again"
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class _Found:
         if "\x00" in self.head or self.is_json or not self.path.is_file():
             return ()
         try:
-            return [[cell.strip() for cell in cells] for cells in headers(self.path)]
+            return [[cell.strip() for cell in cells] for cells in headers(self.path, encoding_of(self.path))]
         except BadInput:
             return ()
 
@@ -109,8 +116,13 @@ def _is_nightscout(found: _Found) -> bool:
 
 
 def _own(path: Path, timezone: str | None) -> Source:
-    maps = (own(cells, timezone) for cells in headers(path))
-    return csv_by(path, next(how for how in maps if how is not None))
+    return one_file(path, timezone, "csv", partial(_own_items, timezone))
+
+
+def _own_items(timezone: str | None, path: Path, zone: tzinfo | None, report: Report) -> Iterator[Item]:
+    encoding = encoding_in(path, report)
+    maps = (own(cells, timezone, encoding) for cells in headers(path, encoding))
+    yield from csv_by(path, next(how for how in maps if how is not None)).read(report)
 
 
 FORMATS: tuple[tuple[str, Callable[[_Found], bool], Callable[[Path, str | None], Source]], ...] = (
@@ -149,9 +161,16 @@ def detect(path: str | Path, timezone: str | None = None) -> Source:
         return next(make for known, _, make in FORMATS if known == name)(found, timezone)
     if found.is_dir():
         return _folder(found, timezone)
-    table = found.suffix.lower() in (".csv", ".tsv", ".txt")
-    known = "no header that is known" if table else "not recognised"
-    raise BadInput(f"{known}; looked for {LOOKED_FOR}", file=str(path), row=1 if table else None)
+    if found.suffix.lower() in (".csv", ".tsv", ".txt"):
+        _refuse(found)
+    raise BadInput(f"not recognised; looked for {LOOKED_FOR}", file=str(path))
+
+
+def _refuse(path: Path) -> NoReturn:
+    """Say why a table is not recognised: it is no text, or its header is not known."""
+    if "\x00" in text_of(path, encoding_of(path)):
+        raise BadInput("is no text, or UTF-16 without a mark: save it as UTF-8", file=str(path))
+    raise BadInput(f"no header that is known; {_IN_ENGLISH}; looked for {LOOKED_FOR}", file=str(path), row=1)
 
 
 def _folder(path: Path, timezone: str | None) -> Source:

@@ -56,7 +56,7 @@ def ddatshr(path: str | Path, person: str | None = None, timezone: str | None = 
 def _items(
     known: Callable[[Sequence[str]], bool], person: str | None, path: Path, zone: tzinfo | None, report: Report
 ) -> Iterator[Item]:
-    found = sheet(path, known)
+    found = sheet(path, known, report)
     rows = _of(found, person, str(path))
     column = next(name for name in _TIMES if not rows or name in rows[0].cells)
     if not rows:

@@ -18,7 +18,7 @@ from gemel.packs.diabetes.sources.file import one_file
 from gemel.packs.diabetes.sources.rates import Bins
 from gemel.packs.diabetes.sources.records import member, positive, text, when
 from gemel.packs.diabetes.sources.sheet import unused
-from gemel.packs.diabetes.sources.words import GLUCOSE
+from gemel.packs.diabetes.sources.words import GLUCOSE, metered
 from gemel.streams.contract import Item, Place, Source
 from gemel.streams.reading import json_of, text_of
 from gemel.streams.report import Report
@@ -92,7 +92,7 @@ def _said(
     elif unit.lower() not in GLUCOSE:
         raise place.bad(f"{unit[:20]!r} is no unit of glucose: mg/dL or mmol/L")
     else:
-        yield Item("glucose", value, GLUCOSE[unit.lower()], end, named, place)
+        yield metered(Item("glucose", value, GLUCOSE[unit.lower()], end, named, place), report)
 
 
 def _span(body: Mapping[str, Any], by: Place, zone: tzinfo | None) -> tuple[Time, Time]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gemel.facts import HOUR, MINUTE, Time
+from gemel.facts import HOUR, MINUTE, Time, iso
 from gemel.streams.contract import Item, Place
 from gemel.streams.report import Report
 
 SLACK: Time = 5 * MINUTE
 """How far apart two stretches may lie that follow each other."""
+
+LONG: Time = 3 * HOUR
+"""How long other records may go on after the last stretch before that is told."""
 
 BIN: Time = 5 * MINUTE
 """Over how long `steps` counts, and `heart_rate` is the mean."""
@@ -27,8 +30,11 @@ class Stretch:
     by: Place
 
 
-def changes(stretches: Iterable[Stretch], report: Report) -> Iterator[Item]:
-    """Yield an item `basal` for each change of rate; between stretches the last rate is taken to hold, and reported."""
+def changes(stretches: Iterable[Stretch], report: Report, said: Sequence[Item] = ()) -> Iterator[Item]:
+    """Yield an item `basal` for each change of rate; where none is told the last one is taken to hold, and reported.
+
+    What else was *said* shows whether the record goes on when that of basal has ended.
+    """
     last: Stretch | None = None
     for one in sorted(stretches, key=lambda one: (one.start, one.end or one.start)):
         if last is not None and last.end is not None and one.start > last.end + SLACK:
@@ -36,6 +42,8 @@ def changes(stretches: Iterable[Stretch], report: Report) -> Iterator[Item]:
         if last is None or one.rate != last.rate:
             yield Item("basal", one.rate, "U/h", one.start, one.source_id, one.by)
         last = one
+    if last is not None and last.end is not None and any(item.at > last.end + LONG for item in said):
+        report.warn(f"no basal rate is told after {iso(last.end)}: the last one is taken to hold")
 
 
 @dataclass

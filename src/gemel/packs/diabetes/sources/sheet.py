@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gemel.errors import BadInput
 from gemel.streams.contract import Place
-from gemel.streams.reading import decimal, text_of
+from gemel.streams.reading import decimal, encoding_of, text_of
 from gemel.streams.report import Report
 
 DELIMITERS = (",", ";", "\t")
@@ -57,13 +57,23 @@ class Sheet:
         return [row for section in self.sections for row in section]
 
 
-def sheet(path: Path, is_header: IsHeader, part: Callable[[Sequence[str]], bool] = lambda cells: False) -> Sheet:
+def sheet(
+    path: Path, is_header: IsHeader, report: Report, part: Callable[[Sequence[str]], bool] = lambda cells: False
+) -> Sheet:
     """Return the tables in a file; a line of which *part* is true ends one; a line that is cut off raises `BadInput`."""
-    text = text_of(path)
+    text = text_of(path, encoding_in(path, report))
     for delimiter in DELIMITERS:
         if any(is_header(cells) for _, cells in _few(text, delimiter, str(path))):
             return _sheet(text, delimiter, str(path), is_header, part)
     raise BadInput("no header that is known", file=str(path), row=1)
+
+
+def encoding_in(path: Path, report: Report) -> str | None:
+    """Return the encoding of a table if it is neither UTF-8 nor UTF-16, and report it."""
+    encoding = encoding_of(path)
+    if encoding is not None:
+        report.warn(f"the table is no UTF-8: it is read as {encoding}, in which Excel on Windows saves")
+    return encoding
 
 
 def _few(text: str, delimiter: str, file: str) -> Iterator[tuple[int, list[str]]]:

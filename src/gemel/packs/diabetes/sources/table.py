@@ -9,7 +9,7 @@ from gemel.packs.diabetes.sources.words import UNITS
 from gemel.streams.csv_table import CsvMap
 
 
-def own(cells: Sequence[str], timezone: str | None) -> CsvMap | None:
+def own(cells: Sequence[str], timezone: str | None, encoding: str | None = None) -> CsvMap | None:
     """Return the map of a table whose header uses Gemel's names, None for any other."""
     columns: dict[str, str] = {}
     units: dict[str, str] = {}
@@ -20,7 +20,7 @@ def own(cells: Sequence[str], timezone: str | None) -> CsvMap | None:
             columns[name] = cell
             units[name] = _written(word[2] or UNITS.get(name, ""))
     known = len(columns) > 1 and "time" in columns
-    return CsvMap(columns, units, timezone) if known else None
+    return CsvMap(columns, units, timezone, encoding=encoding) if known else None
 
 
 def _written(unit: str) -> str:

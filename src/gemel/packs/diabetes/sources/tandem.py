@@ -44,7 +44,7 @@ def tandem(path: str | Path, timezone: str | None = None) -> Source:
 
 
 def _items(path: Path, zone: tzinfo | None, report: Report) -> Iterator[Item]:
-    found = sheet(path, is_tandem)
+    found = sheet(path, is_tandem, report)
     rates: list[Stretch] = []
     for section in found.sections:
         for row, at in _timed(section, zone, report):

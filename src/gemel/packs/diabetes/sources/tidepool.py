@@ -17,7 +17,7 @@ from gemel.packs.diabetes.sources.file import one_file
 from gemel.packs.diabetes.sources.rates import Stretch, changes
 from gemel.packs.diabetes.sources.records import member, positive, text, when
 from gemel.packs.diabetes.sources.sheet import unused
-from gemel.packs.diabetes.sources.words import GLUCOSE
+from gemel.packs.diabetes.sources.words import GLUCOSE, metered
 from gemel.streams.contract import Item, Place, Source
 from gemel.streams.reading import json_of
 from gemel.streams.report import Report
@@ -42,7 +42,7 @@ def _items(path: Path, zone: tzinfo | None, report: Report) -> Iterator[Item]:
         content = content.get("data", [content])
     if not isinstance(content, list) or not any(member(one, "type") in KINDS for one in content):
         raise BadInput("holds no Tidepool records", file=str(path))
-    rates: list[Stretch] = []
+    rates, said = list[Stretch](), list[Item]()
     for row, one in enumerate(content, 1):
         by = Place(str(path), row)
         if not isinstance(one, Mapping):
@@ -52,8 +52,9 @@ def _items(path: Path, zone: tzinfo | None, report: Report) -> Iterator[Item]:
         elif one.get("type") == "basal":
             rates += _stretch(one, by, zone, report)
         else:
-            yield from _said(one, by, zone, report)
-    yield from changes(rates, report)
+            said += _said(one, by, zone, report)
+    yield from said
+    yield from changes(rates, report, said)
 
 
 def _at(one: Mapping[str, Any], by: Place, zone: tzinfo | None) -> Time:
@@ -80,11 +81,9 @@ def _stretch(one: Mapping[str, Any], by: Place, zone: tzinfo | None, report: Rep
 
 
 def _said(one: Mapping[str, Any], by: Place, zone: tzinfo | None, report: Report) -> Iterator[Item]:
-    kind, named = text(one.get("type")), _id(one)
+    kind = text(one.get("type"))
     if kind in ("cbg", "smbg"):
-        value = positive(one.get("value"), by.at("value"))
-        if value is not None:
-            yield Item("glucose", value, _unit(one, by), _at(one, by, zone), named, by.at("value"))
+        yield from _reading(one, by, zone, report)
     elif kind == "bolus":
         yield from _bolus(one, by, zone, report)
     elif kind in ("wizard", "food"):
@@ -93,6 +92,14 @@ def _said(one: Mapping[str, Any], by: Place, zone: tzinfo | None, report: Report
         yield from _insulin(one, by, zone, report)
     else:
         unused(report, kind)
+
+
+def _reading(one: Mapping[str, Any], by: Place, zone: tzinfo | None, report: Report) -> Iterator[Item]:
+    """Yield a reading; its annotations, a list or in exports the text of one, say whether it is off the scale."""
+    value = positive(one.get("value"), by.at("value"))
+    if value is not None:
+        item = Item("glucose", value, _unit(one, by), _at(one, by, zone), _id(one), by.at("value"))
+        yield metered(item, report, "bg/out-of-range" in str(one.get("annotations")))
 
 
 def _unit(one: Mapping[str, Any], by: Place) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gemel.packs.diabetes.metrics import MGDL_PER_MMOL
 from gemel.streams.contract import Item, Place
 from gemel.streams.reading import decimal
 from gemel.streams.report import Report
@@ -45,4 +46,21 @@ def glucose(
             report.warn(f"a reading says {text.strip()[:8]!r}: it is imported as {value:g} mg/dL")
             return Item("glucose", float(value), "mg/dL", at, source_id, by)
     value_read = decimal(text, by, delimiter)
-    return None if value_read is None else Item("glucose", value_read, unit, at, source_id, by)
+    return None if value_read is None else metered(Item("glucose", value_read, unit, at, source_id, by), report)
+
+
+def metered(item: Item, report: Report, off: bool = False) -> Item:
+    """Return a reading; one just off the scale of meters, as LO and HI are told in numbers, is its end, and reported.
+
+    The scale is 20 to 600 mg/dL; LO is 1 to 19, HI 601 to 605. So low a number in mg/dL may be one in mmol/L: it is LO
+    only if the record says that it is *off* the scale. The ends are told in mmol/L, where they can mean nothing else.
+    """
+    mmol = item.unit == "mmol/L"
+    exact = item.value * (MGDL_PER_MMOL if mmol else 1.0)
+    low, high = 0.5 < exact < 20 and (mmol or off), 600 < exact < 605.5
+    if not low and not high:
+        return item
+    word, end = ("LO", 20) if low else ("HI", 600)
+    if round(exact) != end:
+        report.warn(f"a reading is {exact:.0f} mg/dL, as meters tell {word}: it is imported as {end} mg/dL")
+    return replace(item, value=end / MGDL_PER_MMOL, unit="mmol/L")
