@@ -122,6 +122,7 @@ def test_what_no_meter_says_is_still_refused(tmp_path: Path, value: float, more:
 @pytest.mark.parametrize(("name", "old", "new"), [
     ("export.xml", 'value="118"', 'value="601"'), ("open_mhealth.json", '"value": 105', '"value": 601'),
     ("carelink.csv", ";;7,2;;", ";;33,4;;"), ("libreview.csv", ",1,,7.2,", ",1,,33.4,"),
+    ("fhir.json", '"value": 142', '"value": 601'),
 ])  # fmt: skip
 def test_so_are_those_of_other_sources(tmp_path: Path, name: str, old: str, new: str) -> None:
     """A finger stick of 601 mg/dL, or 33.4 mmol/L, is no reason to refuse a year."""

@@ -18,7 +18,7 @@ from gemel.packs.diabetes.sources.open_mhealth import points_of
 from gemel.packs.diabetes.sources.rates import Bins
 from gemel.packs.diabetes.sources.records import member, positive, text, when
 from gemel.packs.diabetes.sources.sheet import unused
-from gemel.packs.diabetes.sources.words import GLUCOSE
+from gemel.packs.diabetes.sources.words import GLUCOSE, metered
 from gemel.streams.contract import Item, Place, Source
 from gemel.streams.long_acting import is_long_acting
 from gemel.streams.report import Report
@@ -143,7 +143,8 @@ def _observed(one: Mapping[str, Any], by: Place, zone: tzinfo | None, steps: Bin
     if signal == "steps" and not gone:
         steps.add(*span, value, "", place, report)
     elif signal != "steps" and (not gone or _name(one)):
-        yield Item(signal, value, unit, span[1], _name(one), place, retracted=gone)
+        item = Item(signal, value, unit, span[1], _name(one), place, retracted=gone)
+        yield metered(item, report) if signal == "glucose" else item
 
 
 def _unit(quantity: Any, signal: str, place: Place) -> str:
