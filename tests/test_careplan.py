@@ -12,14 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from gemel.bank import Bank, Twin, careplan
+from gemel.bank import Bank, Twin, careplan, consenting
 from gemel.bank.catalogue import roles
+from gemel.bank.deciders import deciders
 from gemel.bank.team import join, leave, team
 from gemel.cli.main import app
+from gemel.dynamics import Dose
 from gemel.errors import BadInput, GemelError, NotFound, Refused
 from gemel.facts import DAY, HOUR, Fact, Time
+from gemel.intervention import Intervention
 from gemel.packs.diabetes import Person
 from gemel.packs.diabetes.control.profile import profile
+from gemel.streams import Item, Place
 from gemel.testing.live import FakeClock
 from gemel.thread import MemoryThread
 
@@ -29,8 +33,9 @@ SCHOOL = "08:00-15:00 UTC Mon-Fri"
 ROLES = roles(Person.name)
 
 
-def lily(at: Time = TUESDAY) -> Twin:
-    return Bank(MemoryThread(), FakeClock(at), {SMALL.name: SMALL}).create(SMALL, "lily", by="sarah")
+def lily(at: Time | FakeClock = TUESDAY) -> Twin:
+    clock = at if isinstance(at, FakeClock) else FakeClock(at)
+    return Bank(MemoryThread(), clock, {SMALL.name: SMALL}).create(SMALL, "lily", by="sarah")
 
 
 def seen(twin: Twin, actor: str, purpose: str = "care") -> Twin:
@@ -158,6 +163,80 @@ def test_a_father_may_hold_the_keys_too_until_the_child_takes_them() -> None:
     assert set(twin.bank.holders("lily")) == {"sarah", "tom"}
     twin.hand_over(TUESDAY + 365 * DAY)
     assert twin.bank.holders("lily", TUESDAY + 366 * DAY) == ("lily",)
+
+
+def test_after_the_hand_over_the_team_is_who_the_gate_honours_and_nobody_else() -> None:
+    """Whoever her mother let in is no member any more, until she takes them in anew."""
+    twin = lily(clock := FakeClock(TUESDAY))
+    join(twin, ROLES, "lily", "child")
+    join(twin, ROLES, "dr-lee", "doctor")
+    join(twin, ROLES, "dina", "dietitian")
+    join(twin, ROLES, "nora", "nurse", hours=SCHOOL)
+    assert set(team(twin, ROLES)) == {"sarah", "lily", "dr-lee", "dina", "nora"}
+    twin.hand_over(TUESDAY + DAY)
+    assert consenting.ending(twin) == ("sarah", "dr-lee", "dina", "nora")
+    clock.now = TUESDAY + 2 * DAY
+    own = seen(twin, "lily", "self-management")
+    assert team(own, ROLES) == {"lily": "holder"}
+    join(own, ROLES, "dr-lee", "doctor")
+    assert team(own, ROLES) == {"lily": "holder", "dr-lee": "doctor"}
+    assert consenting.ending(own) == ("sarah", "dina", "nora")
+
+
+def test_whom_the_subject_entrusts_is_a_guardian_only_if_she_says_so() -> None:
+    twin = lily(clock := FakeClock(TUESDAY))
+    twin.hand_over(TUESDAY + DAY)
+    clock.now = TUESDAY + 2 * DAY
+    own = seen(twin, "lily", "self-management")
+    own.entrust("tom", "holder")
+    own.entrust("ann", "guardian")
+    assert team(own, ROLES) == {"lily": "holder", "tom": "holder", "ann": "guardian"}
+
+
+@given(st.sets(st.sampled_from(["dr-lee", "dina", "eddie", "nora"])), st.booleans())
+def test_nobody_is_a_member_who_may_do_nothing(revoked: set[str], handed: bool) -> None:
+    """Whatever was taken back, and before and after the hand-over: a member may still do each thing their role brings."""
+    twin = lily(clock := FakeClock(TUESDAY))
+    for who, role in (("dr-lee", "doctor"), ("dina", "dietitian"), ("eddie", "educator"), ("nora", "nurse")):
+        join(twin, ROLES, who, role, hours=SCHOOL)
+    for grant in twin.bank.grants("lily"):
+        if grant.to in revoked:
+            twin.revoke(grant.id)
+    if handed:
+        twin.hand_over(TUESDAY + DAY)
+        clock.now = TUESDAY + 3 * DAY
+    found = {who: ROLES[role] for who, role in team(twin, ROLES).items() if who not in ("sarah", "lily")}
+    assert set(found) == (set() if handed else {"dr-lee", "dina", "eddie", "nora"} - revoked)
+    for who, role in found.items():
+        for verb, names in role.marks.items():
+            assert all(twin.bank.gate.over(who, verb, "lily", name, "care", 0.0) is None for name in names)
+
+
+def test_a_doctor_decides_on_proposals_as_a_parent_does_and_others_do_not() -> None:
+    """The gate and the guards decide as for a parent; a dietitian and the child herself are refused."""
+    twin = lily()
+    for who, role in (("lily", "child"), ("dr-lee", "doctor"), ("dina", "dietitian")):
+        join(twin, ROLES, who, role)
+    twin.grant(to="agent:loop", purpose="care", read="*", propose="basal")
+    seq = _proposed(twin)
+    for who, purpose in (("lily", "self-management"), ("dina", "care")):
+        with pytest.raises(Refused):
+            twin.bank.find("lily", by=who, purpose=purpose).decide(seq, False)
+    assert deciders(twin, twin.bank.proposal("lily", seq)) == ("sarah", "dr-lee")
+    assert seen(twin, "dr-lee").decide(seq, False, "not today").decided_by == "dr-lee"
+
+
+def test_a_doctor_who_joined_before_the_role_grew_stays_the_doctor() -> None:
+    twin = lily()
+    twin.grant(to="dr-old", purpose="care", read="*", propose=("basal", "bolus", "plan"), act="plan")
+    assert team(twin, ROLES)["dr-old"] == "doctor"
+    assert deciders(twin, twin.bank.proposal("lily", _proposed(twin, "sarah"))) == ("sarah",)
+
+
+def _proposed(twin: Twin, by: str = "agent:loop") -> int:
+    twin.record([Item("glucose", 140.0, "mg/dL", TUESDAY - k * 300_000, None, Place("here")) for k in range(12, 0, -1)])
+    pause = Intervention("no basal for a while", (Dose("basal", 0.0, twin.bank.now()),))
+    return seen(twin, by).propose(pause, "falling").seq
 
 
 def test_a_profile_takes_the_plan_first_and_rules_of_thumb_for_the_rest() -> None:

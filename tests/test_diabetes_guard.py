@@ -190,7 +190,8 @@ def test_one_order_and_many_at_once_are_judged_alike(rows: list[tuple[float, flo
 
 
 def test_the_guard_and_the_live_loops_guards_share_their_constants() -> None:
-    shared = (BOUNDS.basal_times, BOUNDS.bolus_share, BOUNDS.on_board_share, BOUNDS.low, BOUNDS.stale_min, BOUNDS.jump)
+    shared = (BOUNDS.basal_times, BOUNDS.bolus_share, BOUNDS.on_board_share, BOUNDS.low, BOUNDS.stale_min, BOUNDS.jump,
+              BOUNDS.apart_min)  # fmt: skip
     assert shared == (
         live.BASAL_TIMES,
         live.BOLUS_SHARE,
@@ -198,6 +199,7 @@ def test_the_guard_and_the_live_loops_guards_share_their_constants() -> None:
         live.LOW,
         live.STALE_MIN,
         live.JUMP,
+        live.APART_MIN,
     )
 
 

@@ -115,7 +115,9 @@ class Trial(Protocol):
 class Situation:
     """What an agent or a guard may look at: the last hours, the state believed now, the forecast as usual.
 
-    `planned` is what was approved and is still to come.
+    `planned` is what was approved and goes on, or was over a short while ago: doses already due and to come. `underway` is what
+    was approved within the last hours and no report has told of yet. `settings` is what the care plan has in force, one number
+    or one for each hour of the person's day, whose local time is `offset` ms later than UTC.
     """
 
     twin: str
@@ -128,6 +130,9 @@ class Situation:
     alerts: tuple[str, ...] = ()
     trial: Trial | None = None
     planned: Plan = ()
+    underway: Plan = ()
+    settings: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)
+    offset: Time = 0
 
     def latest(self, signal: str) -> Reading | None:
         """Return the last reading of *signal*, if there is one."""
@@ -144,7 +149,10 @@ class Guard(Protocol):
 
 
 Alarm = Callable[[Situation], tuple[str, str] | None]
-"""From a situation to (severity: info, warning or urgent; what is the matter), or nothing."""
+"""From a situation to (severity: info, warning or urgent; what is the matter), or nothing.
+
+While the loop forecasts nothing, the situation holds readings and doses alone: what was measured is judged all the same.
+"""
 
 Policy = Callable[[Mapping[str, Array], Time], Mapping[str, Array]]
 """From every variable of the state (member,) and the time to lever amounts (member,): what a controller does next."""
@@ -173,20 +181,22 @@ class Scenario:
 class Metric:
     """A number that says how well a stretch of time went: `of` takes values (time, ...) and drops the time axis.
 
-    `target` is where it should be, or better, by the consensus of the field, if there is one.
+    `better` is higher, lower, or None where neither is. `target` is where it should be, or better, by the consensus of the field,
+    if there is one. While what `outweighs` gets worse, no other metric beside it is called better.
     """
 
     signal: str
     unit: str
-    better: str
+    better: str | None
     of: Callable[[np.ndarray], np.ndarray]
     label: str = ""
     target: float | None = None
+    outweighs: bool = False
 
 
 @dataclass(frozen=True)
 class Field:
-    """One thing to fill in for a scenario: a number in *unit*, between *low* and *high*."""
+    """One thing to fill in for a scenario: a number in *unit*, between *low* and *high*; `from_now` if it says when."""
 
     name: str
     label: str
@@ -195,6 +205,7 @@ class Field:
     high: float
     default: float
     step: float = 1.0
+    from_now: bool = False
 
     def accept(self, value: object) -> float:
         """Return *value* if it is a number within the bounds."""

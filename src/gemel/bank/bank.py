@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gemel.bank import alerting, careplan, erasure, proposals, retention, withdrawal
+from gemel.bank import alerting, careplan, companion, erasure, proposals, retention, withdrawal
 from gemel.bank.beliefs import Beliefs, Tell, quiet
 from gemel.bank.budget import Budgets
 from gemel.bank.catalogue import installed, versions
@@ -26,7 +26,7 @@ from gemel.bank.tail import Tail
 from gemel.bank.trial import Trial
 from gemel.bank.twin import Twin
 from gemel.consent import ALL, Grant
-from gemel.dynamics import Belief, Seed
+from gemel.dynamics import Belief, Dose, Seed
 from gemel.errors import BadInput, NotFound, unknown
 from gemel.facts import HOUR, HOUSE, Draft, Fact, Time
 from gemel.intervention import Forecast, Intervention, Situation
@@ -58,12 +58,14 @@ class Bank:
         self._lessons: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
         self.sources: dict[str, list[tuple[Live, str, str]]] = {}
         self.sinks: dict[str, Sink] = {}
+        self.reports: dict[str, dict[str, tuple[Time, Time]]] = {}
         self._created: dict[str, Fact] = {}
         self._proposed = Tail(thread, proposals.KINDS)
         self._scored = Tail(thread, ("outcome/1",))
         self._alerted = Tail(thread, ("alert/1",))
         self._told = Tail(thread, alerting.KINDS)
         self._planned = Tail(thread, careplan.KINDS)
+        self._manners = Tail(thread, (companion.COMPANION,))
         self.lineages = Lineages(thread, self.created, self.types, versions() if types is None else ())
         self.lineages.defined()
         self.beliefs = Beliefs(thread, self.created, self.lineages, seed)
@@ -278,7 +280,8 @@ class Bank:
         self.beliefs.refold(id)
         self.rights.forget(id)
         self.gate.forget(id)
-        for tail in (self._proposed, self._scored, self._alerted, self._told, self._planned, self._studied):
+        said = self._proposed, self._scored, self._alerted, self._told, self._planned, self._manners, self._studied
+        for tail in said:
             tail.forget(id)
 
     def forget(self, id: str) -> None:
@@ -287,13 +290,13 @@ class Bank:
         self.index.forget(id)
         self.reread(id)
         self._lessons = {place: held for place, held in self._lessons.items() if id not in (place[0], *held[1])}
-        for held in (self._created, self.sources, self.sinks):
+        for held in (self._created, self.sources, self.sinks, self.reports):
             held.pop(id, None)
         for also in self.forgetting:
             also(id)
 
-    def situation(self, id: str, now: Time) -> Situation:
-        """Return what agents and guards look at."""
+    def situation(self, id: str, now: Time, decided: int | None = None) -> Situation:
+        """Return what agents and guards look at; what was approved by or after the fact *decided* is not underway."""
         with self.beliefs.lock:
             replica, twin_type = self.replica(id), self.type_of(id)
             belief = self.belief_at(id, now)
@@ -305,6 +308,7 @@ class Bank:
             forecasts = {s: self.forecast(id, s, 2.0, now) for s in signals}
             trial = Trial(replica.during(now), belief, now)
             alerts = tuple(str(f.body["name"]) for f in self.alerts(id) if f.body.get("active"))
+            found = self.proposals(id)
             return Situation(
                 id,
                 now,
@@ -315,14 +319,24 @@ class Bank:
                 replica.attributes,
                 alerts,
                 trial,
-                proposals.to_come(self.proposals(id), now),
+                proposals.planned(found, now),
+                self._underway(replica, found, now, decided),
+                self.plan(id).settings,
+                companion.offset(self._manners.of(id), now),
             )
+
+    def _underway(self, replica: Replica, agreed: list[Proposal], now: Time, decided: int | None) -> tuple[Dose, ...]:
+        """Return what was agreed within the hours that are looked back on, and is not reported."""
+        told = [one for one in replica.doses if one[0] >= now - LOOK_BACK - HOUR]
+        holds = [name for name, lever in replica.type.levers.items() if lever.holds]
+        found = proposals.underway(agreed, told, holds, decided)
+        return tuple(dose for dose in found if dose.at > now - LOOK_BACK)
 
     # proposals
 
-    def guarded(self, id: str, intervention: Intervention) -> tuple[str, str] | None:
-        """Return the first guard that objects and why, or None."""
-        situation = self.situation(id, self.now())
+    def guarded(self, id: str, intervention: Intervention, decided: int | None = None) -> tuple[str, str] | None:
+        """Return the first guard that objects and why, or None; *decided* is the fact that approved it, if one has."""
+        situation = self.situation(id, self.now(), decided)
         for name, guard in self.type_of(id).guards.items():
             reason = guard(intervention, situation)
             if reason is not None:

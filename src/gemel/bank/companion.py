@@ -12,10 +12,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gemel.bank import catalogue
-from gemel.bank.tools import Answer, named, offered
+from gemel.bank.tools import Answer, local, named, offered
 from gemel.consent import ALL
 from gemel.errors import BadInput, NotFound
 from gemel.facts import Draft, Fact, Time
+from gemel.streams.clock import zone
 
 if TYPE_CHECKING:
     from gemel.bank.twin import Twin
@@ -24,7 +25,10 @@ TALKED = "talked/1"
 """That somebody talked: {intent, tools, handed_over, by}, and, where a holder asked for it, what was said and answered."""
 
 COMPANION = "companion/1"
-"""What a holder said of the companion; the last one holds, and what it leaves out stays as it was."""
+"""What a holder said of the companion; the last one holds, and what it leaves out stays as it was.
+
+`timezone` says where the twin lives, for settings by the hour as for talking.
+"""
 
 LONGEST = 500
 """Characters of one sentence."""
@@ -122,15 +126,26 @@ class Companion(Protocol):
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who talks about whom: `of` is the twin, `own` says that they are the same."""
+    """Who talks about whom: `of` is the twin, `own` says that they are the same.
+
+    `at` is when they spoke, ms, by the clock of the conversation; None where that is the twin's.
+    """
 
     actor: str
     of: str
+    at: Time | None = None
 
     @property
     def own(self) -> bool:
         """Return whether somebody talks about themselves."""
         return self.actor == self.of
+
+
+def offset(told: Iterable[Fact], at: Time) -> Time:
+    """Return local time minus UTC at a moment, ms, where facts `COMPANION` say that the twin lives; 0 where none does."""
+    zones = [str(fact.body["timezone"]) for fact in told if "timezone" in fact.body]
+    apart = local(at, zone(zones[-1])).utcoffset() if zones else None
+    return 0 if apart is None else round(apart.total_seconds() * 1000)
 
 
 def companion(type_name: str) -> Companion:
@@ -147,8 +162,13 @@ def wake(type_names: Iterable[str]) -> None:
         friend.wake()
 
 
-def talk(twin: Twin, state: State, sentence: str, by: Companion | None = None) -> tuple[State, Reply]:
-    """Return what the twin's companion remembers next and says to *sentence*; every tool is asked as the twin's actor."""
+def talk(
+    twin: Twin, state: State, sentence: str, by: Companion | None = None, spoken: Time | None = None
+) -> tuple[State, Reply]:
+    """Return what the twin's companion remembers next and says to *sentence*; every tool is asked as the twin's actor.
+
+    *spoken* is when it was said, by a clock of the conversation's own: in a demo the twin's hours are a person's minutes.
+    """
     if not sentence.strip() or len(sentence) > LONGEST:
         raise BadInput(f"say something, in at most {LONGEST} characters", field="say")
     friend = by or companion(twin.type.name)
@@ -158,7 +178,7 @@ def talk(twin: Twin, state: State, sentence: str, by: Companion | None = None) -
         return named(tools, name).call(twin, given)
 
     friend.tidy(twin)
-    after, reply = friend.reply(state, sentence, ask, twin.bank.now(), Speaker(twin.actor, twin.id))
+    after, reply = friend.reply(state, sentence, ask, twin.bank.now(), Speaker(twin.actor, twin.id, spoken))
     body: dict[str, Any] = {
         "intent": reply.intent, "tools": [call.tool for call in reply.calls], "handed_over": reply.handed_over,
         "by": reply.by,

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gemel.dynamics import Dose
-from gemel.facts import Fact, Time
+from gemel.facts import HOUR, MINUTE, Fact, Time
 from gemel.intervention import Intervention
 
 KINDS = ("proposed/1", "decided/1", "sent/1", "delivered/1", "failed/1")
+AGREED = ("approved", "sent", "delivered")
+
+AFTER: Time = 2 * HOUR
+"""How long what is over is still told among what was planned, for what has to follow it; a judgement."""
+
+NEAR, ALIKE = 15 * MINUTE, 0.05
+"""A report that names no command stands for a dose so long before it, and of an amount within this part of its own."""
+
+Told = tuple[Time, str, float, str]
+"""When what was done, how much, and the key under which it was told."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,11 @@ class Proposal:
     decided_for: str = ""
     history: tuple[int, ...] = ()
 
+    @property
+    def key(self) -> str:
+        """Return the key by which the asset knows a repeat, and names what it did."""
+        return f"{self.twin}/{self.seq}"
+
 
 def fold(facts: Iterable[Fact], now: Time) -> list[Proposal]:
     """Return the proposals of one twin in the order they were made, as they stand at *now*."""
@@ -46,11 +62,60 @@ def fold(facts: Iterable[Fact], now: Time) -> list[Proposal]:
     return [_aged(proposal, now) for proposal in found.values()]
 
 
-def to_come(found: Iterable[Proposal], now: Time) -> tuple[Dose, ...]:
-    """Return the doses after *now* of what was approved, in order of time."""
-    agreed = [one for one in found if one.status in ("approved", "sent", "delivered")]
-    doses = [dose for one in agreed for dose in one.intervention.doses if dose.at > now]
+def planned(found: Iterable[Proposal], now: Time) -> tuple[Dose, ...]:
+    """Return the doses, given or not, of what was approved and is not over since `AFTER`, in order of time."""
+    agreed = [one.intervention.doses for one in found if one.status in AGREED]
+    doses = [dose for own in agreed if max(dose.at for dose in own) > now - AFTER for dose in own]
     return tuple(sorted(doses, key=lambda dose: dose.at))
+
+
+def underway(
+    found: Iterable[Proposal], told: Sequence[Told], holds: Collection[str], decided: int | None = None
+) -> tuple[Dose, ...]:
+    """Return the doses of what was approved of which nothing was *told* yet, in order of time.
+
+    A report that names the command stands for its doses of that lever in turn, one without a name for a dose like it. What was
+    decided by or after the fact *decided* does not count.
+    """
+    agreed = [one for one in found if one.status in AGREED and (decided is None or one.history[1] < decided)]
+    left = _standing(sorted(agreed, key=lambda one: one.history[1]), holds)
+    named = Counter((_command(key), lever) for _, lever, _, key in told)
+    missing = []
+    for command, dose in left:
+        if named[command, dose.lever] > 0:
+            named[command, dose.lever] -= 1
+        else:
+            missing.append(dose)
+    commands = {one.key for one in agreed}
+    return tuple(_unlike(missing, [one for one in told if _command(one[3]) not in commands]))
+
+
+def _standing(agreed: Iterable[Proposal], holds: Collection[str]) -> list[tuple[str, Dose]]:
+    """Return commands and doses in order of time; of a lever that holds, a later command replaces what was to follow."""
+    left: list[tuple[str, Dose]] = []
+    for one in agreed:
+        own = one.intervention.doses
+        begins = {lever: min(d.at for d in own if d.lever == lever) for lever in {d.lever for d in own} & set(holds)}
+        left = [row for row in left if row[1].lever not in begins or row[1].at < begins[row[1].lever]]
+        left += [(one.key, dose) for dose in own]
+    return sorted(left, key=lambda row: row[1].at)
+
+
+def _command(key: str) -> str:
+    """Return the command that a key of a report names, if it names one: `TWIN/SEQ#n|LEVER`."""
+    return key.rpartition("|")[0].partition("#")[0]
+
+
+def _unlike(doses: Iterable[Dose], told: Iterable[Told]) -> list[Dose]:
+    """Return the doses without those that a report is like; one report is one dose."""
+    left = list(doses)
+    for at, lever, value, _ in sorted(told):
+        like = (dose for dose in left if dose.lever == lever and dose.at - MINUTE <= at <= dose.at + NEAR
+                and abs(value - float(dose.amount)) <= ALIKE * float(dose.amount))  # fmt: skip
+        first = next(like, None)
+        if first is not None:
+            left.remove(first)
+    return left
 
 
 def _proposal(fact: Fact) -> Proposal:

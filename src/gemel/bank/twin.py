@@ -94,10 +94,17 @@ class Twin:
         self.grant(to=actor, purpose=self.purpose, write="*")
         self.bank.sources.setdefault(self.id, []).append((source, actor, self.purpose))
 
-    def act_through(self, sink: Sink) -> None:
-        """Let approved interventions reach the asset through *sink*; the only way out, and only the holder opens it."""
+    def act_through(self, sink: Sink, reports: Mapping[str, Time] | None = None) -> None:
+        """Let approved interventions reach the asset through *sink*; the only way out, and only the holder opens it.
+
+        Where the asset tells of a lever every so many ms, changed or not, *reports* says so, and the loop notices its silence.
+        """
         consenting.holder_only(self, "open a way to the asset")
+        for lever in reports or {}:
+            if lever not in self.type.levers:
+                raise unknown("lever", lever, self.type.levers)
         self.bank.sinks[self.id] = sink
+        self.bank.reports[self.id] = {lever: (every, self.bank.now()) for lever, every in (reports or {}).items()}
 
     # consent
 

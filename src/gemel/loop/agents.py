@@ -36,12 +36,14 @@ class Agent:
     """An actor of its own: `advise` looks at a situation and returns what it would do.
 
     `autonomy` says what becomes of that: observed only, recommended, put up for approval, or done within its grant.
+    `fallback` is asked instead while a sensor is silent, and nothing else is the matter; without it, the agent pauses.
     """
 
     name: str
     advise: Callable[[Situation], Sequence[Advice | Weighed]]
     autonomy: Autonomy = Autonomy.APPROVE
     purpose: str = "care"
+    fallback: Callable[[Situation], Sequence[Advice | Weighed]] | None = None
 
     @property
     def actor(self) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from gemel.bank import Replica
 from gemel.facts import MINUTE, Time
+from gemel.streams.check import AHEAD
 
 Told = tuple[str, str]
 """Severity (info, warning or urgent) and what is the matter."""
@@ -27,17 +28,29 @@ BEHIND: Time = 2 * MINUTE
 PAUSING = ("stale:", "diverged", "clock", "loop")
 """While an alert of these names is active, nothing is forecast and agents pause."""
 
+OWN = ("stale:", "diverged", "clock", "sink", "unreported:", "silent:")
+"""Alerts of these names are the loop's own, and of any twin; it ends them when their cause is gone."""
 
-def silent(replica: Replica, now: Time) -> dict[str, Told]:
-    """Return an alarm for each banded signal whose sensor was heard before and is not any more."""
-    found: dict[str, Told] = {}
+
+def silent(replica: Replica, now: Time, known_at: Time) -> dict[str, Told]:
+    """Return an alarm for each banded signal whose sensor was heard before and is not any more.
+
+    A reading dated further ahead than a clock may be off says nothing of now, unless it is this clock that stands behind.
+    """
+    found, latest = dict[str, Told](), now + (AHEAD if behind(known_at, now) else BEHIND)
     for signal in replica.type.band:
         port = replica.type.signals[signal]
-        last = next((entry[0] for entry in reversed(replica.readings) if entry[1] == signal), None)
+        last = _heard(replica, signal, latest)
         if last is not None and now - last > STALE_AFTER * port.cadence:
             quiet = f"no {port.label.lower() or signal} reading for {(now - last) // MINUTE} min"
-            found[f"stale:{signal}"] = ("warning", f"{quiet}; agents pause, and the asset's own settings go on")
+            then = "agents pause or fall back, and the asset's own settings go on"
+            found[f"stale:{signal}"] = ("warning", f"{quiet}; {then}")
     return found
+
+
+def _heard(replica: Replica, signal: str, latest: Time) -> Time | None:
+    """Return when *signal* was last read, *latest* at the latest."""
+    return next((at for at, name, _, _ in reversed(replica.readings) if name == signal and at <= latest), None)
 
 
 def diverged(surprises: Sequence[float]) -> dict[str, Told]:
@@ -55,6 +68,11 @@ def behind(known_at: Time, now: Time) -> dict[str, Told]:
         return {}
     late = f"this machine's clock stands {(known_at - now) // MINUTE} min before what is known already"
     return {"clock": ("warning", f"{late}; agents pause until it has caught up")}
+
+
+def blind(found: Collection[str]) -> bool:
+    """Return whether a silent sensor is all that is the matter."""
+    return bool(found) and all(name.startswith("stale:") for name in found)
 
 
 def fallback(found: Mapping[str, str]) -> str | None:

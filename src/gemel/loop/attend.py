@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from gemel.dynamics import EVENTS, Reading
 from gemel.errors import Refused
 from gemel.facts import DAY, HOUR, MINUTE, Draft, Fact, Time
 from gemel.intervention import Forecast
-from gemel.loop import alarms, outcomes
+from gemel.loop import alarms, outcomes, reporting, sensing
 from gemel.loop.agents import Agent, Weighed
 from gemel.loop.alarms import Told
 from gemel.loop.gauges import Gauges
@@ -33,6 +34,9 @@ HOURS = 2.0
 
 REST: Time = 30 * MINUTE
 """How long an agent rests after a proposal of its own came to nothing."""
+
+EVERY: Time = 5 * MINUTE
+"""How often agents are asked for what to do without a sensor."""
 
 KEPT = 60
 """How many of the latest forecasts wait for their truth."""
@@ -49,6 +53,7 @@ class Pace:
     alerts: dict[str, Told] = field(default_factory=dict)
     assimilated: Time = 0
     judged: set[int] = field(default_factory=set)
+    fell_back: Time = 0
 
 
 class Attendant:
@@ -63,6 +68,13 @@ class Attendant:
 
     def attend(self, twin: str, fresh: Sequence[Fact]) -> bool:
         """Bring one twin up to date; return whether anything about it changed."""
+        try:
+            return self._attend(twin, fresh)
+        except Exception:
+            self._sense_anyway(twin)
+            raise
+
+    def _attend(self, twin: str, fresh: Sequence[Fact]) -> bool:
         now, known = self.bank.now(), twin in self._paces
         pace = self._pace(twin)
         heard = fresh if known else [*self._missed(twin), *fresh]
@@ -74,23 +86,35 @@ class Attendant:
             self._assimilate(twin, pace)
         gauged = self._gauged(twin, now)
         told += gauged
-        last = next(iter(self.bank.thread.read(twin, reverse=True, limit=1)), None)
-        found = {
-            **alarms.silent(self.bank.replica(twin), now), **alarms.diverged(pace.surprises),
-            **alarms.behind(last.known_at if last else now, now),
-        }  # fmt: skip
+        found = {**self.silent(twin, now), **alarms.diverged(pace.surprises), **self.behind(twin, now)}
         moved = bool(read or gauged)
         if moved and not found:
             self._foresee(twin, pace, now, told)
         elif told:
             self.bank.append(told)
-        changed = self._watch(twin, pace, found)
+        changed = self._watch(twin, pace, found, now)
+        if moved:
+            changed |= self._sense(twin, pace, now, found)
         if moved and not found:
-            changed |= self._sense(twin, pace, now)
             self._advise(twin, now)
             self._judge(twin, pace, now)
+        elif alarms.blind(found) and not 0 <= now - pace.fell_back < EVERY:
+            pace.fell_back = now
+            self._advise(twin, now, blind=True)
         changed |= self._notify(twin, now)
         return bool(fresh) or changed
+
+    def silent(self, twin: str, now: Time) -> dict[str, Told]:
+        """Return the alarms of sensors that are not heard any more."""
+        return alarms.silent(self.bank.replica(twin), now, self._known_at(twin, now))
+
+    def behind(self, twin: str, now: Time) -> dict[str, Told]:
+        """Return the alarm of a clock that stands before the last fact about *twin*."""
+        return alarms.behind(self._known_at(twin, now), now)
+
+    def _known_at(self, twin: str, now: Time) -> Time:
+        last = next(iter(self.bank.thread.read(twin, reverse=True, limit=1)), None)
+        return last.known_at if last else now
 
     def _gauged(self, twin: str, now: Time) -> list[Draft]:
         """Return what the gauges of a twin folded from events show, if it is time to write that down."""
@@ -142,9 +166,11 @@ class Attendant:
         return outcomes.score(said, reading, fact.seq, twin, "loop:outcomes")
 
     def _assimilate(self, twin: str, pace: Pace) -> None:
-        last = self.bank.replica(twin).last or 0
+        """Take note of how the readings of the last hour fitted; one that is dated later has its turn then."""
+        now = self.bank.now() + alarms.BEHIND
+        last = min(self.bank.replica(twin).last or 0, now)
         for followed in self.bank.followed(twin, since=max(pace.assimilated, last - HOUR)):
-            if followed.at > pace.assimilated:
+            if pace.assimilated < followed.at <= now:
                 pace.assimilated = followed.at
                 pace.surprises.extend(_surprises(followed))
 
@@ -173,23 +199,39 @@ class Attendant:
 
     # alarms
 
-    def _watch(self, twin: str, pace: Pace, found: dict[str, Told]) -> bool:
+    def _watch(self, twin: str, pace: Pace, found: Mapping[str, Told], now: Time) -> bool:
         """Raise and end the alarms that any twin has."""
-        stuck = self.outbox.trouble(twin)
+        replica, stuck = self.bank.replica(twin), self.outbox.trouble(twin)
+        found = {**found, **reporting.unreported(self.bank, twin, now)}
+        found |= reporting.unheard(replica, self.bank.reports.get(twin, {}), now)
         if stuck is not None:
-            found = {**found, "sink": ("warning", f"an approved action has not reached the asset yet: {stuck}")}
+            found["sink"] = ("warning", f"an approved action has not reached the asset yet: {stuck}")
         changed = [self.alert(twin, name, told) for name, told in found.items()]
-        own = [n for n in pace.alerts if n == "sink" or n.startswith(("stale:", "diverged", "clock"))]
-        return any([*changed, *(self.end_alert(twin, name) for name in own if name not in found)])
-
-    def _sense(self, twin: str, pace: Pace, now: Time) -> bool:
-        """Raise and end the alarms of the twin's own type."""
-        twin_type, situation = self.bank.type_of(twin), self.bank.situation(twin, now)
-        told = {name: alarm(situation) for name, alarm in twin_type.alarms.items()}
-        changed = [self.alert(twin, name, what) for name, what in told.items() if what is not None]
-        told |= {name: None for kind in self.bank.lineages.known() for name in kind.alarms if name not in told}
-        over = [name for name, what in told.items() if what is None and name in pace.alerts]
+        over = [name for name in pace.alerts if name.startswith(alarms.OWN) and name not in found]
         return any([*changed, *(self.end_alert(twin, name) for name in over)])
+
+    def _sense(self, twin: str, pace: Pace, now: Time, found: Collection[str]) -> bool:
+        """Raise and end the alarms of the twin's own type; while a sensor is silent, none is over.
+
+        What events fix has no measure but what is believed: it is not judged while that is not to be relied on.
+        """
+        if found and self.bank.type_of(twin).eventful:
+            return False
+        told, failed = sensing.judged(self.bank, twin, now, found)
+        changed = [self.alert(twin, name, what) for name, what in told.items() if what is not None]
+        changed += [self.alert(twin, f"alarm:{name}", ("warning", text)) for name, text in failed.items()]
+        former = {name for kind in self.bank.lineages.known() for name in kind.alarms} - {*told, *failed}
+        quiet = former | {name for name, what in told.items() if what is None}
+        over = [*(() if any(map(_stale, found)) else quiet), *(f"alarm:{name}" for name in told)]
+        return any([*changed, *(self.end_alert(twin, name) for name in sorted(over))])
+
+    def _sense_anyway(self, twin: str) -> None:
+        """Judge what was measured, and tell of it, although all else failed."""
+        with contextlib.suppress(Exception):
+            now = self.bank.now()
+            found = {"loop", *self.silent(twin, now), *self.behind(twin, now)}
+            self._sense(twin, self._pace(twin), now, found)
+            self._notify(twin, now)
 
     def alert(self, twin: str, name: str, told: Told) -> bool:
         """Put an alert on record when it begins, or grows more or less severe."""
@@ -231,12 +273,13 @@ class Attendant:
         """Return the agents that look after *twin*; each still needs the subject's grant."""
         return tuple(offered(self.bank.type_of(twin).name)) if self._agents is None else self._agents
 
-    def _advise(self, twin: str, now: Time) -> None:
-        """Let agents that hold a grant propose."""
+    def _advise(self, twin: str, now: Time, blind: bool = False) -> None:
+        """Let agents that hold a grant propose; those that are *blind*, as they do without a sensor."""
         for agent in self.agents(twin):
-            if agent.autonomy is not Autonomy.OBSERVE and not self._resting(twin, agent, now):
+            advise = agent.fallback if blind else agent.advise
+            if advise and agent.autonomy is not Autonomy.OBSERVE and not self._resting(twin, agent, now):
                 try:
-                    self._hear(twin, agent, now)
+                    self._hear(twin, replace(agent, advise=advise), now)
                     self.end_alert(twin, f"agent:{agent.name}")
                 except Refused:
                     continue
@@ -282,6 +325,10 @@ class Attendant:
         own = [p for p in self.bank.proposals(twin) if p.by == agent.actor]
         waiting = any(p.status in ("open", "approved", "sent") for p in own)
         return waiting or bool(own and own[-1].status != "delivered" and now - own[-1].made_at < REST)
+
+
+def _stale(name: str) -> bool:
+    return name.startswith("stale:")
 
 
 def _surprises(followed: Followed) -> list[float]:

@@ -20,6 +20,7 @@ from gemel.loop.outbox import Outbox
 from gemel.loop.pushing import Pusher, carriers
 from gemel.loop.study import Study
 from gemel.streams import Item, Live, Watched, checked
+from gemel.streams.check import AHEAD, SOON
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +221,7 @@ class Loop:
     def _reasons(self, twin: str) -> dict[str, str]:
         active = {str(f.body["name"]): str(f.body["text"]) for f in self.bank.alerts(twin) if f.body.get("active")}
         if twin in self._attended:
-            silent = alarms.silent(self.bank.replica(twin), self.bank.now())
+            silent = self._attendant.silent(twin, self.bank.now())
             active |= {name: text for name, (_, text) in silent.items()}
         troubles = self.troubles
         if twin in troubles:
@@ -265,8 +266,17 @@ class Loop:
     def take(self, twin: str, items: Sequence[Item], actor: str, purpose: str) -> tuple[int, int]:
         """Write items as *actor*, durably; return how many were new, and how many were known."""
         writer = self.bank.as_writer(twin, actor, purpose)
-        done = writer.record(checked(items, writer.type, now=self.bank.now()))
+        done = writer.record(self.checked(twin, items))
         return done.new, len(items) - done.new
+
+    def checked(self, twin: str, items: Sequence[Item]) -> list[Item]:
+        """Return what comes as it is made, in the type's own units; raise `BadInput` for a reading dated later than now.
+
+        While this machine's clock is known to stand behind, it is no measure of that.
+        """
+        now = self.bank.now()
+        ahead = AHEAD if self._attendant.behind(twin, now) else SOON
+        return checked(items, self.bank.type_of(twin), now=now, ahead=ahead)
 
     def _later(self, errand: Callable[..., object], *about: object) -> None:
         task = asyncio.create_task(self._run_errand(errand, about))

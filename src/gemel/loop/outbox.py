@@ -68,7 +68,7 @@ class Outbox:
         sink = self._bank.sinks[proposal.twin]
         sent = await asyncio.to_thread(self._sent, proposal, sink.name)
         try:
-            await sink.send(message(self._bank, proposal), key(proposal))
+            await sink.send(message(self._bank, proposal), proposal.key)
         except Exception as error:
             if not isinstance(error, (GemelError, OSError)):
                 log.exception("a sink failed in a way of its own")
@@ -117,7 +117,7 @@ class Outbox:
             )
             if not decision.allowed:
                 return decision.reason
-        refusal = self._bank.guarded(proposal.twin, proposal.intervention)
+        refusal = self._bank.guarded(proposal.twin, proposal.intervention, proposal.history[1])
         return None if refusal is None else f"{refusal[0]}: {refusal[1]}"
 
     def _say(self, proposal: Proposal, kind: str, body: dict[str, Any], cause: int) -> Fact:
@@ -131,11 +131,6 @@ def pending(bank: Bank, twin: str) -> list[Proposal]:
     return [proposal for proposal in bank.proposals(twin) if proposal.status in PENDING]
 
 
-def key(proposal: Proposal) -> str:
-    """Return the key by which the other side knows a repeat."""
-    return f"{proposal.twin}/{proposal.seq}"
-
-
 def message(bank: Bank, proposal: Proposal) -> dict[str, Any]:
     """Return what a sink is told: doses with units and times."""
     levers = bank.type_of(proposal.twin).levers
@@ -143,4 +138,4 @@ def message(bank: Bank, proposal: Proposal) -> dict[str, Any]:
         {"name": d.lever, "value": float(d.amount), "unit": levers[d.lever].unit, "at": d.at}
         for d in proposal.intervention.doses
     ]
-    return {"id": key(proposal), "title": proposal.intervention.title, "doses": doses}
+    return {"id": proposal.key, "title": proposal.intervention.title, "doses": doses}

@@ -127,7 +127,12 @@ def _is(entry: tuple[Time, str, float, str], dose: Dose) -> bool:
     """Return whether a reported dose looks like one that was asked for: the lever, the amount, about the time."""
     at, name, value, _ = entry
     near = -MINUTE <= at - dose.at <= 10 * MINUTE
-    return name == dose.lever and near and abs(value - float(dose.amount)) <= 0.05 + 0.02 * abs(float(dose.amount))
+    return name == dose.lever and near and alike(value, dose)
+
+
+def alike(value: float, dose: Dose) -> bool:
+    """Return whether an amount is the dose's, but for the steps in which it can be given."""
+    return abs(value - float(dose.amount)) <= 0.05 + 0.02 * abs(float(dose.amount))
 
 
 def _effect(bank: Bank, twin: str, signal: str, since: Time, plans: tuple[Plan, Plan]) -> np.ndarray:

@@ -19,7 +19,7 @@ from gemel.server.desk import ANY, At, By, Desk
 from gemel.server.door import still
 from gemel.server.errors import Turned
 from gemel.server.facts import may_read
-from gemel.streams import Item, Place, checked, happened
+from gemel.streams import Item, Place, happened
 
 ONE, MANY = "application/cloudevents+json", "application/cloudevents-batch+json"
 STREAM = "text/event-stream"
@@ -156,7 +156,7 @@ def _write(desk: Desk, asker: Asker, events: Sequence[CloudEvent]) -> tuple[int,
     for twin, items in by_twin.items():
         desk.known(asker, twin)
         desk.admit(asker, twin, (item.name for item in items))
-        checked(items, desk.bank.type_of(twin), now=desk.bank.now())
+        desk.loop.checked(twin, items)
     done = [desk.loop.take(twin, items, asker.actor, asker.purpose) for twin, items in by_twin.items()]
     return sum(new for new, _ in done), sum(known for _, known in done)
 

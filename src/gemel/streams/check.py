@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gemel.dynamics import EVENTS, PHASES
 from gemel.errors import BadInput, unknown
-from gemel.facts import DAY, Time, iso
+from gemel.facts import DAY, MINUTE, Time, iso
 from gemel.streams.contract import Item, Source, key_of
 from gemel.streams.report import Gap, Report
 from gemel.twintype import Lever, Signal
@@ -20,6 +20,9 @@ SILENT = 12
 
 AHEAD: Time = DAY
 """How far ahead of now a reading may claim to be: clocks are off by minutes, a wrong zone by hours, no more."""
+
+SOON: Time = 10 * MINUTE
+"""How far ahead of now a reading may be that comes as it is made: further ahead, it would stand for readings that are missing."""
 
 
 class Ports(Protocol):
@@ -54,13 +57,17 @@ def collect(source: Source, twin_type: Ports, now: Time | None = None) -> Import
 
 
 def checked(
-    items: Iterable[Item], twin_type: Ports, *, now: Time | None = None, report: Report | None = None
-) -> list[Item]:
-    """Return *items* in own units, each once, by time; raise `BadInput` naming the place of the first that is wrong."""
+    items: Iterable[Item], twin_type: Ports, *, now: Time | None = None, report: Report | None = None,
+    ahead: Time = AHEAD,
+) -> list[Item]:  # fmt: skip
+    """Return *items* in own units, each once, by time; raise `BadInput` naming the place of the first that is wrong.
+
+    A sensor's reading may be *ahead* ms later than *now*; what is done or happens, a day.
+    """
     report = Report() if report is None else report
     found = sorted(items, key=lambda item: (item.at, item.name))
     _unmixed([item for item in found if not item.retracted], twin_type)
-    unique = _each_once((_own(item, twin_type, now) for item in found), report)
+    unique = _each_once((_timely(_own(item, twin_type, now), twin_type, now, ahead) for item in found), report)
     _tell(unique, twin_type, report)
     return unique
 
@@ -79,6 +86,15 @@ def _own(item: Item, twin_type: Ports, now: Time | None) -> Item:
         place, hint = item.by, _hint(item, twin_type)
         raise type(error)(error.problem + hint, file=place.file, row=place.row, field=place.field) from None
     return replace(item, value=value, unit=port.unit)
+
+
+def _timely(item: Item, twin_type: Ports, now: Time | None, ahead: Time) -> Item:
+    """Return *item* unless it is a reading of what is yet to come."""
+    reads = item.event is None and not item.retracted and not isinstance(twin_type.port(item.name), Lever)
+    if reads and now is not None and item.at > now + ahead:
+        late = f"{(item.at - now) // MINUTE} min ahead of this machine's clock"
+        raise item.by.bad(f"{item.name} at {iso(item.at)}: that time cannot be, it is {late}")
+    return item
 
 
 def _told(item: Item, twin_type: Ports) -> Item:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from gemel.dynamics import Dose
-from gemel.facts import HOUR, MINUTE
+from gemel.facts import HOUR, MINUTE, Time
 from gemel.intervention import Intervention, Situation
+from gemel.packs.diabetes.usual import basal, beside, boluses, daily, extra, setting
 
 TOLD = ("illness", "stress")
 """What somebody may tell or suppose, and nobody may propose."""
@@ -28,11 +27,14 @@ BASAL_TIMES = 3.0
 BOLUS_SHARE = 0.25
 """One bolus never above this share of a usual day's insulin."""
 
-SMALLEST = 0.05
-"""Units that a pump gives in one step: less than that beyond usual is none, or a pause would fail on its rounded end."""
+APART_MIN = 3
+"""Minutes between two boluses; those that one intervention gives within them count as one."""
 
 ON_BOARD_SHARE = 0.3
 """Insulin on board, with what is proposed, never above this share of a usual day's insulin."""
+
+TINY = 1e-9
+"""By how much sums of the same parts in another order may differ."""
 
 
 def in_reach(intervention: Intervention, situation: Situation) -> str | None:
@@ -48,29 +50,61 @@ def in_reach(intervention: Intervention, situation: Situation) -> str | None:
 
 
 def dose_caps(intervention: Intervention, situation: Situation) -> str | None:
-    """Refuse a bolus or a basal rate that is large for this person."""
-    usual, daily = _usual(situation)
+    """Refuse a bolus or a basal rate that is large for this person, or above what the care plan allows."""
     for dose in intervention.doses:
-        amount = float(dose.amount)
-        if dose.lever == "basal" and amount > BASAL_TIMES * usual:
-            return f"basal {amount:.2f} U/h is above {BASAL_TIMES:g} times the usual {usual:.2f} U/h"
-        if dose.lever == "bolus" and amount > BOLUS_SHARE * daily:
-            return f"a bolus of {amount:.1f} U is above a quarter of a usual day's {daily:.0f} U"
+        if dose.lever == "basal" and (reason := _rate(dose, situation)):
+            return reason
+    shots = boluses(intervention.doses)
+    for first in shots:
+        units = sum(float(one.amount) for one in shots if 0 <= one.at - first.at < APART_MIN * MINUTE)
+        if reason := _bolus(units, first.at, situation):
+            return reason
+    return None
+
+
+def _rate(dose: Dose, situation: Situation) -> str | None:
+    rate, usual = float(dose.amount), basal(situation, dose.at)
+    most = setting(situation, "basal_max", dose.at, np.inf)
+    if rate > most + TINY:
+        return f"basal {rate:.2f} U/h is above the care plan's largest, {most:.2f} U/h"
+    if rate > BASAL_TIMES * usual + TINY:
+        return f"basal {rate:.2f} U/h is above {BASAL_TIMES:g} times the usual {usual:.2f} U/h"
+    return None
+
+
+def _bolus(units: float, at: Time, situation: Situation) -> str | None:
+    most, day = setting(situation, "bolus_max", at, np.inf), daily(situation)
+    if units > most + TINY:
+        return f"a bolus of {units:.2f} U is above the care plan's largest, {most:.2f} U"
+    if units > BOLUS_SHARE * day + TINY:
+        return f"a bolus of {units:.1f} U is above a quarter of a usual day's {day:.0f} U"
     return None
 
 
 def insulin_on_board(intervention: Intervention, situation: Situation) -> str | None:
-    """Refuse insulin that would stack on what is still at work."""
-    extra, daily = _extra(intervention.doses, situation), _usual(situation)[1]
-    on_board = max(situation.state["insulin.on_board"], 0.0)
-    if extra > 0 and on_board + extra > ON_BOARD_SHARE * daily:
-        return f"{on_board:.1f} U on board and {extra:.1f} U more would be above {ON_BOARD_SHARE * daily:.1f} U"
+    """Refuse insulin that would stack on what is still at work, or on what was approved and is not reported yet."""
+    if extra(intervention.doses, situation) <= 0:
+        return None
+    on_board, day = max(situation.state["insulin.on_board"], 0.0), daily(situation)
+    more = extra(beside(intervention.doses, situation.underway), situation)
+    if on_board + more > ON_BOARD_SHARE * day + TINY:
+        return f"{on_board:.1f} U on board and {more:.1f} U more would be above {ON_BOARD_SHARE * day:.1f} U"
+    return _too_soon(intervention, situation)
+
+
+def _too_soon(intervention: Intervention, situation: Situation) -> str | None:
+    """Refuse a bolus within minutes of another that was given or is underway."""
+    before = boluses([*situation.doses, *situation.underway])
+    for own in boluses(intervention.doses):
+        near = [one for one in before if abs(own.at - one.at) < APART_MIN * MINUTE]
+        if near:
+            return f"another bolus, of {near[-1].amount:.1f} U, is less than {APART_MIN} min away"
     return None
 
 
 def predicted_low(intervention: Intervention, situation: Situation) -> str | None:
     """Refuse more insulin than usual while a low is likely within the hour."""
-    if _extra(intervention.doses, situation) < SMALLEST:
+    if extra(intervention.doses, situation) <= 0:
         return None
     forecast = situation.forecasts["glucose"]
     soon = [i for i, at in enumerate(forecast.at) if at - forecast.made_at <= HOUR]
@@ -83,7 +117,7 @@ def predicted_low(intervention: Intervention, situation: Situation) -> str | Non
 
 def sensor_trusted(intervention: Intervention, situation: Situation) -> str | None:
     """Refuse more insulin than usual on a stale or jumping sensor."""
-    if _extra(intervention.doses, situation) < SMALLEST:
+    if extra(intervention.doses, situation) <= 0:
         return None
     readings = situation.readings.get("glucose", ())
     if not readings or situation.now - readings[-1].at > STALE_MIN * MINUTE:
@@ -93,22 +127,6 @@ def sensor_trusted(intervention: Intervention, situation: Situation) -> str | No
         if abs(after.value - before.value) / minutes > JUMP:
             return f"the CGM jumped from {before.value:.0f} to {after.value:.0f} mg/dL in {minutes:.0f} min"
     return None
-
-
-def _usual(situation: Situation) -> tuple[float, float]:
-    """Return the usual basal rate in U/h and the usual insulin of a day in U."""
-    return situation.state["habit.basal"] * 60, situation.state["habit.total"] * 1440
-
-
-def _extra(doses: Sequence[Dose], situation: Situation) -> float:
-    """Return units of insulin beyond the usual basal; a rate counts for the time it holds, two hours at most."""
-    usual = _usual(situation)[0]
-    total = sum(float(dose.amount) for dose in doses if dose.lever == "bolus")
-    rates = [dose for dose in doses if dose.lever == "basal"]
-    ends = [*(dose.at for dose in rates[1:]), *(dose.at + 2 * HOUR for dose in rates[-1:])]
-    for dose, until in zip(rates, ends, strict=True):
-        total += max(float(dose.amount) - usual, 0.0) * (until - dose.at) / HOUR
-    return total
 
 
 GUARDS = {

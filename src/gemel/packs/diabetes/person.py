@@ -76,13 +76,15 @@ Person = TwinType(
         "sensitivity": Signal("mg/dL/U", 5, 500, label="Correction factor"),
         "target_low": Signal("mg/dL", 70, 180, label="Target from"),
         "target_high": Signal("mg/dL", 70, 250, label="Target to"),
-        "action": Signal("h", 2, 10, label="Insulin acts for"),
+        "action": Signal("h", 3, 10, label="Insulin acts for"),
         "weight": Signal("kg", 2, 300, label="Weight"),
         "bolus_max": Signal("U", 0.05, 50, label="Largest bolus"),
         "basal_max": Signal("U/h", 0.05, 15, label="Largest basal rate"),
     },
     metrics={
-        name: Metric("glucose", own.unit, own.better, partial(_along, own.function), own.label, own.target)
+        name: Metric(
+            "glucose", own.unit, own.better, partial(_along, own.function), own.label, own.target, own.outweighs
+        )
         for name, own in METRICS.items()
     },
     guards=GUARDS,

@@ -115,7 +115,8 @@ def _shifts(twin: Twin, supposed: Scenario, since: Time, until: Time) -> tuple[n
     def shift(kind: Collection[str]) -> np.ndarray:
         plan: Plan = sorted([*past, *(dose for dose in told if dose.lever in kind)], key=lambda dose: dose.at)
         _, way = dynamics.advance(belief, [plan], np.array([until]), 0, record=["supposed.shift"], every=EVERY)
-        return np.asarray(way.values["supposed.shift"])[(since - begin) // EVERY :, 0].mean(axis=1)
+        moved: np.ndarray = np.asarray(way.values["supposed.shift"])[(since - begin) // EVERY :, 0].mean(axis=1)
+        return moved
 
     as_it_was = shift(())  # exercise, illness and stress move glucose too; what was read knows them already
     return shift(INSULIN) - as_it_was, shift(CARBS) - as_it_was

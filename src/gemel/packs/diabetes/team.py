@@ -19,16 +19,17 @@ ROLES: Mapping[str, Role] = {
     "child": Role(
         "Child", "sees her own day, talks with her companion, logs food, and proposes",
         {"read": ("*",), "write": ("carbs",), "propose": ("bolus", "basal", "carbs")},
-        ({"severity": "urgent", "names": ("low", "high")},), "self-management",
+        ({"severity": "urgent", "names": ("low", "very low", "high")},), "self-management",
     ),
     "guardian": Role(
         "Parent or guardian", "holds the keys: sees and decides all, until the child takes them over",
         alerts=({"severity": "warning"},), purpose="self-management", keys="guardian",
     ),
     "doctor": Role(
-        "Doctor", "sees all, reviews, proposes treatment, and decides on the care plan",
-        {"read": ("*",), "propose": ("basal", "bolus", PLAN), "act": (PLAN,)},
+        "Doctor", "sees all, reviews, proposes treatment, and decides on proposals and on the care plan",
+        {"read": ("*",), "propose": ("basal", "bolus", PLAN), "act": ("basal", "bolus", PLAN)},
         ({"severity": "urgent", "after": NEXT},),
+        known_by={"read": ("*",), "propose": ("basal", "bolus", PLAN), "act": (PLAN,)},
     ),
     "dietitian": Role(
         "Dietitian", "sees glucose and food, and proposes meals and what the plan says of them",

@@ -1,7 +1,8 @@
 """A bolus adviser that shows its reasons: options ranked by what the twin foretells of each. Not a medical device.
 
 Each option is a plan of doses; its future is the ensemble plus what every dose changes, at its time. Ranked by Kovatchev's risk
-(see `mpc`); told beside it are shares of time and lows with 80 % intervals over members, and what the guard would say.
+(see `mpc`), those too likely to end low behind all others; told beside it are shares of time and lows with 80 % intervals over
+members, and what the guard would say.
 """
 
 from __future__ import annotations
@@ -14,15 +15,22 @@ import numpy as np
 
 from gemel.dynamics import Dose, Plan
 from gemel.facts import HOUR, MINUTE, Time
-from gemel.packs.diabetes.control.basal_bolus import meal_bolus
+from gemel.packs.diabetes.control.basal_bolus import Terms, terms
 from gemel.packs.diabetes.control.limit import limit
 from gemel.packs.diabetes.control.mpc import risk
 from gemel.packs.diabetes.control.seam import Foreseen, Moment, Order
 from gemel.packs.diabetes.control.sport import MODES, Sport
 
 CARBS, BOLUS, BASAL = "carbs", "bolus", "basal"
-LATER, FAST_G, HALF_HOURS = 10 * MINUTE, 15.0, 4
+LATER, FAST_G, LASTS = 10 * MINUTE, 15.0, 2 * HOUR
 """What is tried: a bolus ten minutes later; 15 g of fast carbohydrate; basal changed for two hours."""
+
+STEP = 0.05
+"""U: boluses are advised in steps that a pump has."""
+
+OFTEN_LOW, OFTEN_DEEP = 0.10, 0.02
+"""Chances of ever going below 70 and below 54 mg/dL above which an option comes last, whatever its risk. A judgement of ours,
+and no guideline's: mean risk alone lets a good average pay for one low in three."""
 
 NOTE = "not a medical device; ask your team"
 
@@ -30,7 +38,7 @@ NOTE = "not a medical device; ask your team"
 @dataclass(frozen=True)
 class Option:
     """Something to do: `doses` with their times, `metrics` as mean and 80 % interval over members (`risk` is one number),
-    `reasons` in numbers, and the rules of the guard that would cut it (none: it may pass)."""
+    `reasons` in numbers, and in `guard` the rules that would cut it, and lows that are too likely (none: it may pass)."""
 
     title: str
     doses: tuple[Dose, ...]
@@ -90,8 +98,10 @@ def metrics(path: np.ndarray) -> dict[str, tuple[float, float, float]]:
     return {name: (float(np.quantile(x, 0.1)), float(x.mean()), float(np.quantile(x, 0.9))) for name, x in each.items()}
 
 
-def scored(moment: Moment, title: str, doses: Sequence[Dose], planned: Sequence[Dose] = ()) -> Option:
-    """Return the option of *doses* with what comes of it, *planned* doses (a meal) coming anyway."""
+def scored(
+    moment: Moment, title: str, doses: Sequence[Dose], planned: Sequence[Dose] = (), why: Sequence[str] = ()
+) -> Option:
+    """Return the option of *doses* with what comes of it, *planned* doses (a meal) coming anyway; *why* it is what it is."""
     path = what_if(moment, [*planned, *doses])
     found = metrics(path)
     low, mean, high = found["lowest"]
@@ -103,7 +113,13 @@ def scored(moment: Moment, title: str, doses: Sequence[Dose], planned: Sequence[
         f"highest {found['highest'][1]:.0f} mg/dL ({found['highest'][0]:.0f} to {found['highest'][2]:.0f})",
     )
     told: dict[str, Any] = {**found, "below_70": below, "below_54": severe, "risk": float(risk(path).mean())}
-    return Option(title, tuple(doses), told, reasons, _judged(moment, doses))
+    return Option(title, tuple(doses), told, (*reasons, *why), (*_judged(moment, doses), *_lows(below, severe)))
+
+
+def _lows(below: float, severe: float) -> tuple[str, ...]:
+    """Return which lows are too likely to put an option first."""
+    chances = ((70, below, OFTEN_LOW), (54, severe, OFTEN_DEEP))
+    return tuple(f"chance of below {level} mg/dL above {most:.0%}" for level, found, most in chances if found > most)
 
 
 def _hours(moment: Moment) -> float:
@@ -123,32 +139,74 @@ def _judged(moment: Moment, doses: Sequence[Dose]) -> tuple[str, ...]:
 def advise(moment: Moment, grams: float = 0.0, eat_at: Time | None = None) -> list[Option]:
     """Return options for a meal of *grams* at *eat_at* ms (now, if not told), the one of least risk first.
 
-    Options that the guard would cut come after those it would not.
+    Options that the guard would cut, or that are too likely to end low, come after all others; of those the least likely first.
     """
-    now = moment.now
-    at = now if eat_at is None else eat_at
+    at = moment.now if eat_at is None else max(eat_at, moment.now)
     planned = (Dose(CARBS, grams, at),) if grams > 0 else ()
-    whole = round(meal_bolus(moment, grams) / 0.05) * 0.05
-    usual = moment.profile.basal[moment.profile.hour(now)]
-    options: list[tuple[str, list[Dose]]] = [("no bolus", [])]
-    if whole >= 0.05:
-        some, rest, less, more = (round(whole * share / 0.05) * 0.05 for share in (0.6, 0.4, 0.7, 1.3))
-        options += [
-            (f"bolus now: {whole:.2f} U", [Dose(BOLUS, whole, now)]),
-            (f"bolus in 10 min: {whole:.2f} U", [Dose(BOLUS, whole, now + LATER)]),
-            (f"split bolus: {some:.2f} U now, {rest:.2f} U in an hour",
-             [Dose(BOLUS, some, now), Dose(BOLUS, rest, now + HOUR)]),
-            (f"smaller bolus: {less:.2f} U now", [Dose(BOLUS, less, now)]),
-            (f"larger bolus: {more:.2f} U now", [Dose(BOLUS, more, now)]),
-        ]  # fmt: skip
-    options += [
-        (f"eat {FAST_G:.0f} g of fast carbohydrate now", [Dose(CARBS, FAST_G, now)]),
-        ("no basal for 2 h", [Dose(BASAL, 0.0, now), Dose(BASAL, usual, now + HALF_HOURS * 30 * MINUTE)]),
-        (f"basal {1.5 * usual:.2f} U/h for 2 h",
-         [Dose(BASAL, 1.5 * usual, now), Dose(BASAL, usual, now + HALF_HOURS * 30 * MINUTE)]),
+    parts = terms(moment, grams)
+    why = _told(moment, parts, grams)
+    found = [scored(moment, "no bolus", (), planned)]
+    found += [scored(moment, title, doses, planned, why) for title, doses in _boluses(moment, parts.units, at)]
+    found += [scored(moment, title, doses, planned) for title, doses in _others(moment)]
+    return sorted(found, key=_rank)
+
+
+def _rank(option: Option) -> tuple[bool, float, float]:
+    """Return what options are sorted by: whether it may pass, how likely lows that are too likely are, the risk."""
+    below, severe = option.metrics["below_70"], option.metrics["below_54"]
+    return bool(option.guard), below + severe if _lows(below, severe) else 0.0, option.metrics["risk"]
+
+
+def _stepped(moment: Moment, units: float) -> float:
+    """Return a bolus in whole steps, at most the care plan's largest."""
+    steps = min(round(units / STEP), np.floor(moment.profile.bolus_max / STEP + 1e-9))
+    return float(steps * STEP)
+
+
+def _told(moment: Moment, parts: Terms, grams: float) -> tuple[str, ...]:
+    """Return where a bolus comes from, and whether the care plan holds it back."""
+    off = ", which comes off the correction" if parts.on_board > 0 and parts.correction > 0 else ""
+    made = (
+        f"{parts.food:.2f} U for {grams:.0f} g of carbohydrate, {parts.correction:+.2f} U to correct glucose, "
+        f"{parts.on_board:.2f} U on board{off}: {parts.units:.2f} U"
+    )
+    most = moment.profile.bolus_max
+    if parts.units <= most:
+        return (made,)
+    return made, f"held at the care plan's largest bolus, {most:.2f} U; {parts.units - most:.2f} U of it are left out"
+
+
+def _boluses(moment: Moment, units: float, at: Time) -> list[tuple[str, list[Dose]]]:
+    """Return boluses now, soon, and when one eats, in parts and in other sizes; none where nothing is due."""
+    whole, more = _stepped(moment, units), _stepped(moment, 1.3 * units)
+    some, rest, less = (_stepped(moment, whole * share) for share in (0.6, 0.4, 0.7))
+    if whole < STEP:
+        return []
+    now, wait = moment.now, (at - moment.now) // MINUTE
+    then = f"in {wait} min, when eating" if wait else "now"
+    found = [(f"bolus now: {whole:.2f} U", [Dose(BOLUS, whole, now)])]
+    if wait != LATER // MINUTE:
+        found += [(f"bolus in 10 min: {whole:.2f} U", [Dose(BOLUS, whole, now + LATER)])]
+    if wait:
+        found += [(f"bolus {then}: {whole:.2f} U", [Dose(BOLUS, whole, at)])]
+    found += [
+        (f"split bolus: {some:.2f} U {then}, {rest:.2f} U an hour later",
+         [Dose(BOLUS, some, at), Dose(BOLUS, rest, at + HOUR)]),
+        (f"smaller bolus: {less:.2f} U {then}", [Dose(BOLUS, less, at)]),
     ]  # fmt: skip
-    found = [scored(moment, title, doses, planned) for title, doses in options]
-    return sorted(found, key=lambda one: (bool(one.guard), one.metrics["risk"]))
+    return [*found, (f"larger bolus: {more:.2f} U {then}", [Dose(BOLUS, more, at)])] if more > whole else found
+
+
+def _others(moment: Moment) -> list[tuple[str, list[Dose]]]:
+    """Return fast carbohydrate, no basal, and more of it as far as the care plan lets it be."""
+    own, now, end = moment.profile, moment.now, moment.now + LASTS
+    usual, back = own.basal[own.hour(now)], Dose(BASAL, own.basal[own.hour(end)], end)
+    more = min(1.5 * usual, own.basal_max)
+    found = [
+        (f"eat {FAST_G:.0f} g of fast carbohydrate now", [Dose(CARBS, FAST_G, now)]),
+        ("no basal for 2 h", [Dose(BASAL, 0.0, now), back]),
+    ]
+    return [*found, (f"basal {more:.2f} U/h for 2 h", [Dose(BASAL, more, now), back])] if more > usual else found
 
 
 def with_sport(moment: Moment, sport: Sport, raised: float) -> tuple[Moment, list[Dose]]:

@@ -20,20 +20,39 @@ class Habits:
     smallest: float = 0.05
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What a bolus is made of, in U: for carbohydrate, for glucose above the target (below 0: below it), what is on board."""
+
+    food: float
+    correction: float = 0.0
+    on_board: float = 0.0
+
+    @property
+    def units(self) -> float:
+        """Return the bolus: what is on board comes off a correction, low glucose off the meal; never below 0."""
+        above = self.correction
+        return max(0.0, self.food + (max(0.0, above - self.on_board) if above > 0 else above))
+
+
+def terms(moment: Moment, grams: float, corrects: bool = True) -> Terms:
+    """Return the terms of a bolus for *grams* now; the target is the middle of the profile's."""
+    own, hour = moment.profile, moment.profile.hour(moment.now)
+    food = grams / (own.ratio[hour] * moment.raised)
+    if not (corrects and moment.glucose):
+        return Terms(food)
+    apart = float(moment.glucose[-1].value) - sum(own.target) / 2
+    doses = pulses(net(moment.doses, own, moment.now))
+    active = float(on_board(doses, np.array([float(moment.now)]), curve_of(own))[0])
+    return Terms(food, apart / (own.sensitivity[hour] * moment.raised), max(active, 0.0))
+
+
 def meal_bolus(moment: Moment, grams: float, corrects: bool = True) -> float:
     """Return the units for *grams*: grams / ratio, plus (glucose - target) / sensitivity less what is on board.
 
     The target is the middle of the profile's; low glucose takes insulin off the meal; never below 0.
     """
-    own, hour = moment.profile, moment.profile.hour(moment.now)
-    units = grams / (own.ratio[hour] * moment.raised)
-    if corrects and moment.glucose:
-        apart = float(moment.glucose[-1].value) - sum(own.target) / 2
-        above = apart / (own.sensitivity[hour] * moment.raised)
-        doses = pulses(net(moment.doses, own, moment.now))
-        active = float(on_board(doses, np.array([float(moment.now)]), curve_of(own))[0])
-        units += max(0.0, above - max(active, 0.0)) if above > 0 else above
-    return max(0.0, units)
+    return terms(moment, grams, corrects).units
 
 
 def basal_bolus(moment: Moment, habits: Habits = Habits()) -> Order:

@@ -1,7 +1,8 @@
 """Sport mode ahead of planned sport: an agent that proposes less basal before it begins. Not a medical device.
 
-Sport is planned when an approved intervention has exercise still to come: somebody proposed the scenario `sport`, and who may
-decide agreed. What is proposed is `sport.MODES`; how hard the sport is follows from its heart rate above rest.
+Sport is planned when an approved intervention has exercise that is to come, goes on, or was over a short while ago: somebody
+proposed the scenario `sport`, and who may decide agreed.
+What is proposed is `sport.MODES`; how hard the sport is follows from its heart rate above rest.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gemel.intervention import Intervention, Situation, Trial
 from gemel.loop import Agent
 from gemel.loop.agents import Weighed
 from gemel.packs.diabetes.control.sport import MODES, Sport
+from gemel.packs.diabetes.usual import basal, setting
 from gemel.twintype import Autonomy
 
 NOTICE: Time = 30 * MINUTE
@@ -54,17 +56,23 @@ def propose(situation: Situation) -> Sequence[Weighed]:
     due = [own for own in planned_sport(situation.planned) if _begins(own) - NOTICE <= situation.now < own.starts]
     if not due:
         return []
-    usual, mode = situation.state["habit.basal"] * 60, MODES[due[0].how]
-    rate, begin = round(usual * mode.basal / 0.05) * 0.05, max(situation.now, _begins(due[0]))
+    mode, begin = MODES[due[0].how], max(situation.now, _begins(due[0]))
     end = min(due[0].ends + round(mode.after_min * MINUTE), situation.now + REACH)
+    usual, after = (_usual(situation, at) for at in (begin, end))
+    rate = round(usual * mode.basal / 0.05) * 0.05
     if round(usual - rate, 3) < 0.05:
         return []
     title = f"sport mode: basal {rate:.2f} U/h from {_minutes(situation.now - due[0].starts, begin - due[0].starts)}"
-    doses = (Dose("basal", round(rate, 3), begin), Dose("basal", round(usual, 2), end))
+    doses = (Dose("basal", round(rate, 3), begin), Dose("basal", round(after, 2), end))
     what = Intervention(title, doses, "fewer lows during and after sport")
     key = f"sport|{due[0].starts}"
     choice = {"chosen": title, "options": [title, "usual basal"], "propensity": 1.0, "held_out": False, "key": key}
     return [Weighed(choice, what, _why(situation, due[0], rate - usual, begin, end), due[0].starts - situation.now)]
+
+
+def _usual(situation: Situation, at: Time) -> float:
+    """Return the usual basal in U/h, as far as the care plan's largest allows it."""
+    return min(basal(situation, at), setting(situation, "basal_max", at, np.inf))
 
 
 def _begins(own: Sport) -> Time:
@@ -80,7 +88,7 @@ def _why(situation: Situation, own: Sport, change: float, begin: Time, end: Time
     said = f"{length} min of {own.how} sport is planned in {away} min"
     if situation.trial is None:
         return said
-    sport = [dose for dose in situation.planned if dose.lever == "exercise"]
+    sport = [dose for dose in situation.planned if dose.lever == "exercise" and dose.at > situation.now]
     less = [Dose("supposed basal", change, begin), Dose("supposed basal", 0.0, end)]
     usual, supposed = (_low(situation.trial, plan, situation.now, own) for plan in (sport, [*sport, *less]))
     return (

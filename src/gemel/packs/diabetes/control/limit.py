@@ -6,14 +6,14 @@ loop (gemel.packs.diabetes.guards), and knows nothing of the controller.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from gemel.facts import DAY, HOUR, MINUTE
 from gemel.packs.diabetes.control.activity import Curve, curve_of, hours, segments
 from gemel.packs.diabetes.control.seam import SEGMENT_MIN, Moment, Order
-from gemel.packs.diabetes.guards import BASAL_TIMES, BOLUS_SHARE, JUMP, LOW, ON_BOARD_SHARE, STALE_MIN
+from gemel.packs.diabetes.guards import APART_MIN, BASAL_TIMES, BOLUS_SHARE, JUMP, LOW, ON_BOARD_SHARE, STALE_MIN
 
 BOOK = DAY // MINUTE
 """Minutes of insulin the guard keeps in its book."""
@@ -42,7 +42,7 @@ class Bounds:
     hour_share: float = ON_BOARD_SHARE
     day_share: float = 1.0
     rise: float = 1.0
-    apart_min: int = 3
+    apart_min: int = APART_MIN
     longest_min: int = 120
     low: float = LOW
     stale_min: float = STALE_MIN
@@ -66,6 +66,7 @@ class Facts:
     """What the guard goes by, each (...,): rates in U/h, amounts in U, glucose in mg/dL.
 
     `usual` is the profile's lowest rate while the order would hold, `floor` the lowest rate that ran in the last five minutes;
+    `bolus_max` and `basal_max` the largest that the care plan allows, infinite where it is silent;
     `likely` and `low` are the middle and lower forecasts of glucose within the hour; `trusted` whether the sensor is.
     """
 
@@ -79,6 +80,8 @@ class Facts:
     likely: np.ndarray
     low: np.ndarray
     trusted: np.ndarray
+    bolus_max: np.ndarray = field(default_factory=lambda: np.asarray(np.inf))
+    basal_max: np.ndarray = field(default_factory=lambda: np.asarray(np.inf))
 
 
 def weigh(book: Book, curve: Curve, bounds: Bounds = BOUNDS) -> dict[str, np.ndarray]:
@@ -135,8 +138,8 @@ def cut(
     hold(np.where(facts.likely >= bounds.low, never, none), np.where(facts.likely >= bounds.low, never, none))
     for well in (facts.low >= bounds.low, facts.trusted):
         hold(np.where(well, never, facts.usual), np.where(well, never, none))
-    hold(bounds.basal_times * facts.usual, never)
-    hold(never, bounds.bolus_share * facts.daily)
+    hold(np.minimum(bounds.basal_times * facts.usual, facts.basal_max), never)
+    hold(never, np.minimum(bounds.bolus_share * facts.daily, facts.bolus_max))
     hold(np.maximum(facts.usual, facts.floor + bounds.rise * facts.usual), never)
     hold(never, np.where(facts.since_bolus >= bounds.apart_min, never, none))
     room = _room(facts, bounds)
@@ -187,7 +190,8 @@ def facts_of(moment: Moment, bounds: Bounds = BOUNDS, minutes: float = SEGMENT_M
     likely, low = _expected(moment)
     said = weigh(book(moment), curve_of(profile), bounds)
     trusted = np.asarray(_trusted(moment, bounds))
-    return Facts(_whole(min(ahead)), daily=_whole(daily), likely=likely, low=low, trusted=trusted, **said)
+    most = {"bolus_max": np.asarray(profile.bolus_max), "basal_max": np.asarray(profile.basal_max)}
+    return Facts(_whole(min(ahead)), daily=_whole(daily), likely=likely, low=low, trusted=trusted, **most, **said)
 
 
 def _whole(value: float) -> np.ndarray:

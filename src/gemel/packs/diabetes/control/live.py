@@ -6,14 +6,13 @@ own forecast, as the page does. The agent changes basal alone. What it does on p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
 
 from gemel.bank import Twin
-from gemel.bank.careplan import Setting
 from gemel.bank.tools import Tool
 from gemel.dynamics import Dose
 from gemel.errors import Unavailable
@@ -30,7 +29,7 @@ from gemel.packs.diabetes.control.mpc import Settings, mpc
 from gemel.packs.diabetes.control.profile import profile
 from gemel.packs.diabetes.control.seam import SEGMENT_MIN, Moment, Order
 from gemel.packs.diabetes.control.sport import sporting
-from gemel.packs.diabetes.sunny.settings import offset
+from gemel.packs.diabetes.usual import daily
 from gemel.twintype import Autonomy
 
 LIVE = Settings(boluses=False)
@@ -38,16 +37,19 @@ LEAST_CHANGE = 0.15
 """The part of the usual basal by which a proposed rate must differ from what runs."""
 
 
-def moment_of(situation: Situation, settings: Mapping[str, Setting] | None = None, offset: Time = 0) -> Moment:
-    """Return the moment of a situation: the care plan's *settings*, and rules of thumb for what they leave open.
+def moment_of(situation: Situation) -> Moment:
+    """Return the moment of a situation: the care plan's settings, and rules of thumb for what they leave open.
 
-    Settings by the hour are of the person's day, whose local time is *offset* ms later than UTC.
+    Insulin that was sent and is not reported yet counts as given.
     """
-    usual, daily = situation.state["habit.basal"] * 60, situation.state["habit.total"] * 1440
-    own, glucose = profile({"basal": usual, **(settings or {})}, daily, offset), situation.readings.get("glucose", ())
+    usual, day = situation.state["habit.basal"] * 60, daily(situation)
+    own = profile({"basal": usual, **situation.settings}, day, situation.offset)
+    glucose = situation.readings.get("glucose", ())
+    unseen = [dose for dose in situation.underway if dose.lever in ("bolus", "basal") and dose.at <= situation.now]
     ahead = None if situation.trial is None else of_trial(situation.trial, situation.now)
     raised = 1.0 - situation.state.get("strain.loss", 0.0)
-    return Moment(situation.now, own, glucose, situation.doses, ahead, raised, daily, caution_of(glucose))
+    doses = sorted([*situation.doses, *unseen], key=lambda dose: dose.at)
+    return Moment(situation.now, own, glucose, doses, ahead, raised, day, caution_of(glucose))
 
 
 def propose(situation: Situation) -> Sequence[Weighed]:
@@ -59,16 +61,22 @@ def propose(situation: Situation) -> Sequence[Weighed]:
     moment = moment_of(replace(situation, trial=None))
     moment = replace(moment, foreseen=followed(moment))
     order = judge(sporting(controller, planned_sport(situation.planned)), Guards(), moment).order
-    usual, now = moment.profile.basal[0], situation.state["pump.basal"] * 60
-    rate = usual if order.basal is None else round(order.basal / 0.05) * 0.05
-    if abs(rate - now) < max(0.05, LEAST_CHANGE * usual):
-        return []
     until = situation.now + SEGMENT_MIN * MINUTE
-    doses = (Dose("basal", round(rate, 3), situation.now), Dose("basal", round(usual, 2), until))
+    (usual, after), most = (_usual(moment, at) for at in (situation.now, until)), moment.profile.basal_max
+    rate = usual if order.basal is None else min(round(order.basal / 0.05) * 0.05, most)
+    if abs(rate - situation.state["pump.basal"] * 60) < max(0.05, LEAST_CHANGE * usual):
+        return []
+    doses = (Dose("basal", round(rate, 3), situation.now), Dose("basal", round(after, 2), until))
     title = f"basal {rate:.2f} U/h for {SEGMENT_MIN} min"
     choice = {"chosen": title, "options": [title, "usual basal"], "propensity": 1.0, "held_out": False}
     what = Intervention(title, doses, "less risk of lows and highs")
     return [Weighed(choice, what, order.why, autonomy=Autonomy.ACT)]
+
+
+def _usual(moment: Moment, at: Time) -> float:
+    """Return the profile's rate at a time, as far as the plan's largest allows it."""
+    own = moment.profile
+    return min(own.basal[own.hour(at)], own.basal_max)
 
 
 class Meal(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,7 +88,7 @@ class Meal(msgspec.Struct, forbid_unknown_fields=True):
 
 def _advise(twin: Twin, asked: Meal) -> dict[str, Any]:
     situation = twin.situation()
-    moment = moment_of(situation, twin.plan().settings, offset(twin, situation.now))
+    moment = moment_of(situation)
     if moment.foreseen is None or not moment.glucose:
         raise Unavailable("there are no readings of the last hours to advise on")
     found = advice.advise(moment, asked.carbs, situation.now + round(asked.in_min) * MINUTE)
@@ -101,7 +109,8 @@ def body(option: advice.Option) -> dict[str, Any]:
 TOOLS = (
     Tool(
         "advise_bolus",
-        "Options for a meal or for now, least risk first, with reasons in numbers and what the guard says of each; "
+        "Options for a meal or for now, least risk first and those too likely to end low last, with reasons in numbers and what "
+        "the guard says of each; "
         f"{advice.NOTE}.",
         Meal, _advise,
     ),

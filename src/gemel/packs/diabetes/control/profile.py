@@ -13,6 +13,9 @@ from gemel.packs.diabetes.control.seam import Profile
 SENSITIVITY_RULE, RATIO_RULE, BASAL_SHARE = 1700.0, 500.0, 0.5
 """1 U lowers glucose by 1700/T mg/dL and covers 500/T g, T the insulin of a usual day; half of T is basal (rules of thumb)."""
 
+SHORTEST_H = 3.0
+"""Hours that insulin acts at least: what acts most at 75 min cannot be over by 2.5 h. A plan of earlier days may say 2."""
+
 
 def profile(settings: Mapping[str, Setting], daily: float, offset: Time = 0) -> Profile:
     """Return what the plan's *settings* say, and by rules of thumb from *daily* U what they leave open; *offset* ms from UTC."""
@@ -21,7 +24,8 @@ def profile(settings: Mapping[str, Setting], daily: float, offset: Time = 0) -> 
     target = _one(settings.get("target_low", 100.0)), _one(settings.get("target_high", 120.0))
     return Profile(
         hourly["basal"], hourly["sensitivity"], hourly["ratio"], (min(target), max(target)),
-        _one(settings.get("action", 6.0)), offset=offset,
+        max(_one(settings.get("action", 6.0)), SHORTEST_H), offset=offset,
+        bolus_max=_least(settings.get("bolus_max", np.inf)), basal_max=_least(settings.get("basal_max", np.inf)),
     )  # fmt: skip
 
 
@@ -31,3 +35,8 @@ def _hourly(value: Setting) -> tuple[float, ...]:
 
 def _one(value: Setting) -> float:
     return float(np.mean(value))
+
+
+def _least(value: Setting) -> float:
+    """Return what holds at every hour of the day."""
+    return float(np.min(value))

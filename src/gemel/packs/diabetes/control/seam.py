@@ -23,7 +23,8 @@ class Profile:
     """What a care team has set, one value for each hour of the person's day.
 
     `basal` U/h, `sensitivity` mg/dL per U, `ratio` g of carbohydrate per U, `target` (low, high) mg/dL; insulin acts for
-    `action_h` hours and most at `peak_min`; `offset` ms is local time minus UTC.
+    `action_h` hours and most at `peak_min`; `offset` ms is local time minus UTC; no bolus (U) and no rate (U/h) is to be above
+    `bolus_max` and `basal_max`.
     """
 
     basal: tuple[float, ...]
@@ -33,6 +34,8 @@ class Profile:
     action_h: float = 6.0
     peak_min: float = 75.0
     offset: Time = 0
+    bolus_max: float = np.inf
+    basal_max: float = np.inf
 
     def hour(self, at: Time) -> int:
         """Return the hour of the person's day, 0 to 23."""
