@@ -14,7 +14,12 @@ from gemel.errors import BadInput
 if TYPE_CHECKING:
     from gemel.bank import Twin
 
-Say = Annotated[str | None, typer.Option("--say", help="One sentence; without it, a conversation.")]
+Say = Annotated[
+    str | None,
+    typer.Option("--say", help="One sentence; without it, a conversation: an empty line, exit, quit or bye ends it."),
+]
+ENDS = ("exit", "quit", "q", "bye", "goodbye", "bye bye")
+"""What ends a conversation, as an empty line does, with or without a slash or a colon before it."""
 Which = Annotated[str | None, typer.Argument(metavar="[ID]", help="Only this twin; by default all that you may see.")]
 
 
@@ -44,7 +49,7 @@ def _converse(view: Twin, name: str) -> None:
     state: Any = {}
     noted: set[str] = set()
     if sys.stdin.isatty():
-        told.print(f"{name} listens; an empty line ends it", style="dim")
+        told.print(f"{name} listens; an empty line, exit, quit or bye ends it", style="dim")
     for sentence in _lines():
         try:
             state, reply = talk(view, state, sentence)
@@ -62,7 +67,7 @@ def _lines() -> Iterator[str]:
         if sys.stdin.isatty():
             told.print("> ", end="")
         line = sys.stdin.readline().strip()
-        if not line:
+        if not line or line.lstrip("/:").rstrip(".!").casefold() in ENDS:
             return
         yield line
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import Field, TypeAdapter
 
 from gemel.bank import Twin
-from gemel.bank.alerting import Notice, Rule, acknowledge, alert_to, change, stop
+from gemel.bank.alerting import Notice, Rule, acknowledge, alert_to, change, heard, stop
 from gemel.facts import MINUTE
 from gemel.server import schema as s
 from gemel.server.desk import At, By, Seen
@@ -57,6 +57,7 @@ class RuleView(RuleBody):
     id: str
     said_by: str
     said_at: s.Instant
+    heard: bool = Field(default=True, description="if not, whom it names may not read alerts any more: it tells nobody")
 
 
 class Acknowledge(s.Model):
@@ -121,7 +122,7 @@ def _view(seen: Twin, rule: Rule) -> RuleView:
         id=rule.id, to=rule.to, severity=_SEVERITY.validate_python(rule.severity), names=list(rule.names),
         after_min=rule.after // MINUTE, hours=rule.hours, quiet=rule.quiet,
         again_min=None if rule.again is None else rule.again // MINUTE, purpose=rule.purpose,
-        said_by=said.by, said_at=said.true_at,
+        said_by=said.by, said_at=said.true_at, heard=heard(seen, rule),
     )  # fmt: skip
 
 

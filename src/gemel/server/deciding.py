@@ -28,7 +28,7 @@ def decide(
     if if_match is not None:
         unchanged(if_match, desk.version(seen.id))
     again = bool(getattr(asked.state, "again", False))
-    return proposal_view(_decided(seen, seq, body, again), seen.type, seen.may("read", "*"))
+    return proposal_view(_decided(seen, seq, body, again), seen)
 
 
 def _decided(seen: Twin, seq: int, body: s.Decide, again: bool) -> Proposal:

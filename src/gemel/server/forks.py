@@ -94,10 +94,12 @@ def shown_metrics(twin_type: TwinType, signal: str) -> dict[str, Metric]:
 
 def metric_view(name: str, metric: Metric) -> s.MetricView:
     """Return how to show a metric; fractions become per cent."""
-    better = metric.better if metric.better in ("higher", "lower") else None
-    if metric.unit != "fraction":
-        return s.MetricView(unit=metric.unit, label=_capital(metric.label or name), better=better)  # type: ignore[arg-type]
-    return s.MetricView(unit="%", label=_capital(name.replace("_", " ")), better=better)  # type: ignore[arg-type]
+    better, share = metric.better if metric.better in ("higher", "lower") else None, metric.unit == "fraction"
+    label = name.replace("_", " ") if share else metric.label or name
+    return s.MetricView(
+        unit="%" if share else metric.unit, label=_capital(label), better=better,  # type: ignore[arg-type]
+        outweighs=metric.outweighs,
+    )  # fmt: skip
 
 
 def _capital(text: str) -> str:
@@ -125,6 +127,7 @@ def form_view(name: str, form: Form) -> s.Scenario:
             max=f.high,
             step=f.step,
             default=f.default,
+            from_now=f.from_now,
         )
         for f in form.fields
     ]

@@ -102,6 +102,7 @@ class MetricView(Model):
     label: str
     better: Literal["higher", "lower"] | None = None
     decimals: int = 0
+    outweighs: bool = Field(default=False, description="while it gets worse, no other metric is called better")
 
 
 Level = Literal["0.025", "0.1", "0.25", "0.5", "0.75", "0.9", "0.975"]
@@ -156,7 +157,10 @@ class ActionView(Model):
 
 
 class Proposal(Model):
-    """What an agent wants done, why, what it expects, and what became of it (`reason` says why so)."""
+    """What an agent wants done, why, what it expects, and what became of it (`reason` says why so).
+
+    Of an open one: whether this actor may decide on it, and which people may.
+    """
 
     seq: int
     agent: str
@@ -168,6 +172,11 @@ class Proposal(Model):
     status: Status = Status.OPEN
     reason: str | None = None
     expires_at: Instant | None = None
+    may_decide: bool = False
+    deciders: list[str] = []
+    advice: bool = Field(
+        default=False, description="to be read: it cannot be approved, and nothing is ever sent for it"
+    )
 
 
 Severity = Literal["info", "warning", "urgent"]
@@ -209,8 +218,11 @@ class PastForecast(Model):
     happened: float | None = None
 
 
+Part = Literal["alerts", "proposals", "forks", "scores"]
+
+
 class View(Model):
-    """Past, now and future of one twin, as this actor may see it."""
+    """Past, now and future of one twin, as this actor may see it; what is `withheld` is empty for want of a right to see it."""
 
     twin: str
     label: str
@@ -229,6 +241,7 @@ class View(Model):
     alerts: list[AlertView] = []
     scores: list[Score] = []
     past_forecasts: list[PastForecast] = []
+    withheld: list[Part] = Field(default=[], description="of these, empty means: not shown to this actor")
     fallback: str | None = Field(default=None, description="what the loop does instead of forecasting, and why")
 
 
@@ -269,6 +282,7 @@ class FieldView(Model):
     step: float | None = None
     default: float | str | None = None
     choices: list[str] = []
+    from_now: bool = Field(default=False, description="a number of minutes from now: it says when")
 
 
 class Scenario(Model):

@@ -84,7 +84,8 @@ def talked(seen: Seen) -> Talked:
 def say(seen: Seen, body: Sentence, desk: At, asker: By) -> Said:
     """Say something to the twin's companion; what was said is not kept, unless a holder asked for it."""
     friend, place = companion(seen.type.name), (seen.id, asker.actor, asker.purpose)
-    state = {} if body.anew else desk.talks.state(place, seen.bank.now())
-    after, reply = talk(seen, state, body.say, friend)
-    desk.talks.keep(place, after, seen.bank.now())
+    spoken = desk.talks.now()
+    state = {} if body.anew else desk.talks.state(place, spoken)
+    after, reply = talk(seen, state, body.say, friend, spoken)
+    desk.talks.keep(place, after, spoken)
     return Said.model_validate({"name": friend.name, **reply.body()})

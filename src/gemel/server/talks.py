@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gemel.facts import MINUTE, Time
@@ -18,11 +19,16 @@ MOST = 10_000
 
 
 class Talks:
-    """Conversations that go on; nothing of them is written anywhere."""
+    """Conversations that go on; nothing of them is written anywhere. *ticks* are seconds as people live them."""
 
-    def __init__(self) -> None:
+    def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._ticks = ticks
         self._held: OrderedDict[Place, tuple[Time, Mapping[str, Any]]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def now(self) -> Time:
+        """Return the time of conversations, ms, which no demo speeds up."""
+        return round(self._ticks() * 1000)
 
     def state(self, place: Place, now: Time) -> Mapping[str, Any]:
         """Return what is remembered, nothing of a conversation that has rested for half an hour."""

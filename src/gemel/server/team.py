@@ -10,6 +10,7 @@ from pydantic import Field
 
 from gemel.bank import careplan, team
 from gemel.bank.catalogue import roles
+from gemel.bank.consenting import ending
 from gemel.server import schema as s
 from gemel.server.desk import At, Seen
 from gemel.server.looking import Seq
@@ -97,6 +98,14 @@ class RoleView(s.Model):
     keys: bool
 
 
+class HandOver(s.Model):
+    """From when the subject holds the keys alone, if that is known, and who has nothing from then on unless granted anew."""
+
+    at: s.Instant | None
+    over: bool = Field(description="whether that day has come")
+    ends: list[str]
+
+
 class Join(s.Model):
     """Who joins, in which role, and when they are there."""
 
@@ -153,6 +162,14 @@ def members(seen: Seen) -> list[MemberView]:
     seen.bank.gate.require(seen.actor, "read", seen.id, "*", seen.purpose)
     offered = roles(seen.type.name)
     return [_member(who, role, offered) for who, role in team.team(seen, offered).items()]
+
+
+@routes.get("/api/twins/{twin}/handover")
+def handover(seen: Seen) -> HandOver:
+    """When the subject takes the keys, and what ends with that; for who may see all of it."""
+    seen.bank.gate.require(seen.actor, "read", seen.id, "*", seen.purpose)
+    at = seen.bank.gate.rights(seen.id).handover
+    return HandOver(at=at, over=at is not None and at <= seen.bank.now(), ends=list(ending(seen)))
 
 
 @routes.get("/api/twins/{twin}/roles")

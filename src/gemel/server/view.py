@@ -9,6 +9,8 @@ import numpy as np
 
 from gemel.bank import Proposal, Twin
 from gemel.bank.alerting import Told
+from gemel.bank.deciders import deciders, may_decide
+from gemel.consent import ALL
 from gemel.dynamics import ALERTS
 from gemel.errors import NotFound
 from gemel.facts import DAY, HOUR, MINUTE, Fact, Time
@@ -52,8 +54,8 @@ def view(seen: Twin, hours: float, speed: float, loop: Loop, forks: Forks) -> s.
         actions={n: actions(seen, n, since, now) for n in twin_type.levers if seen.may("read", n)},
         forecast=forecast_view(seen, primary, now, live) if known and fallback is None else None,
         forks=fork_views(seen, primary, asked, now),
-        proposals=[proposal_view(p, twin_type) for p in shown_proposals(seen)] if may_all else [],
-        alerts=alert_views(seen),
+        proposals=[proposal_view(p, seen) for p in shown_proposals(seen)] if may_all else [],
+        alerts=alert_views(seen), withheld=withheld(seen),
         scores=scores(seen, primary, told), past_forecasts=past_forecasts(told, since),
         fallback=fallback if may_all or fallback is None else FALLEN_BACK,
     )  # fmt: skip
@@ -68,8 +70,16 @@ def _alerts_only(seen: Twin, now: Time, speed: float) -> s.View:
     return s.View(
         twin=seen.id, label=label(seen.id), type=seen.type.name, eventful=seen.type.eventful, now=now, speed=speed,
         signals={}, levers={}, metrics={}, readings={}, actions={}, forecast=None, forks=[], proposals=[],
-        alerts=alert_views(seen), scores=[], past_forecasts=[], fallback=None,
+        alerts=alert_views(seen), scores=[], past_forecasts=[], withheld=withheld(seen), fallback=None,
     )  # fmt: skip
+
+
+def withheld(seen: Twin) -> list[s.Part]:
+    """Return what stands empty because this actor may not see it, and not because there is nothing."""
+    rights: dict[s.Part, tuple[str, str]] = {
+        "alerts": ("read", ALERTS), "proposals": ("read", ALL), "forks": ("fork", ALL), "scores": ("read", ALL)
+    }  # fmt: skip
+    return [part for part, right in rights.items() if not seen.may(*right)]
 
 
 def _drawn(twin_type: TwinType, primary: str) -> list[str]:
@@ -171,11 +181,12 @@ def shown_proposals(seen: Twin) -> Sequence[Proposal]:
     return list(reversed(seen.proposals()[-PROPOSALS:]))
 
 
-def proposal_view(proposal: Proposal, twin_type: TwinType, whole: bool = True) -> s.Proposal:
-    """Return a proposal as it stands; what it says of other signals only to those who may read the *whole* twin."""
+def proposal_view(proposal: Proposal, seen: Twin) -> s.Proposal:
+    """Return a proposal as it stands; what it says of other signals only to those who may read the whole twin."""
+    whole, open_ = seen.may("read", ALL), proposal.status == "open"
     first = next(iter(proposal.intervention.doses), None)
     action = None if first is None else s.ActionView(
-        lever=first.lever, amount=float(first.amount), unit=twin_type.levers[first.lever].unit, at=first.at
+        lever=first.lever, amount=float(first.amount), unit=seen.type.levers[first.lever].unit, at=first.at
     )  # fmt: skip
     by = f"{proposal.status} by {proposal.decided_by}" if proposal.decided_by else ""
     reason = ": ".join(
@@ -186,6 +197,8 @@ def proposal_view(proposal: Proposal, twin_type: TwinType, whole: bool = True) -
         title=proposal.intervention.title, why=proposal.why if whole else "", action=action,
         expected=proposal.intervention.expected if whole else "",
         status=s.Status(proposal.status), reason=reason or None, expires_at=proposal.expires_at,
+        may_decide=open_ and may_decide(seen, proposal), advice=proposal.advice,
+        deciders=list(deciders(seen, proposal)) if open_ and whole else [],
     )  # fmt: skip
 
 

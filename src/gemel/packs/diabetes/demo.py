@@ -22,6 +22,7 @@ from gemel.packs.diabetes.bedside import Bedside
 from gemel.packs.diabetes.control.before_sport import SPORT_MODE
 from gemel.packs.diabetes.person import Person
 from gemel.packs.diabetes.pump_sink import Pump
+from gemel.packs.diabetes.sunny import settings
 from gemel.packs.diabetes.team import ROLES
 from gemel.packs.diabetes.watch import live_exercise, recognised
 from gemel.streams import Item, Place, mqtt
@@ -129,6 +130,7 @@ class LivingRoom:
 def _gather(twin: Twin) -> None:
     """Bring Lily's team together, and let them agree on a first plan, with one change that waits."""
     zone = zone_here()
+    settings.change(twin, settings.Wanted(timezone=zone))
     join(twin, ROLES, twin.id, "child", quiet=f"{NIGHT} {zone}")
     join(twin, ROLES, DOCTOR, "doctor")
     for who, role in TEAM.items():

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from gemel.bank.tools import local
 from gemel.errors import Refused
-from gemel.packs.diabetes.sunny.turn import Turn, nearest, together
+from gemel.facts import MINUTE, Time
+from gemel.packs.diabetes.sunny.turn import Turn, nearest, together, too_far
 from gemel.packs.diabetes.sunny.words import figure
+
+DAY_MIN = 24 * 60.0
+"""How many minutes ago food may have been eaten that is written down."""
 
 
 def food(turn: Turn) -> str:
     """Return the carbohydrate of what was named, with its span."""
-    named = turn.slots.food or str(turn.state.get("food", ""))
+    named = _named(turn)
     if not named:
         turn.wait("food")
         return turn.say("food.ask")
@@ -55,34 +61,71 @@ def _unknown(turn: Turn, found: Mapping[str, Any]) -> str:
     )
 
 
+def _named(turn: Turn) -> str:
+    """Return the food that is meant: what was named, or else the last one, in the amount that is named now."""
+    last, amount = str(turn.state.get("food", "")), turn.slots.amount
+    if turn.slots.food or not last or not amount:
+        return turn.slots.food or last
+    items = turn.asking("food", text=last)["items"]
+    return f"{amount} {items[0]['name']}" if len(items) == 1 else ""
+
+
+def portion(one: Mapping[str, Any]) -> str:
+    """Return a food of the food tool and how much of it was counted: "banana (2 × piece, 236 g)"."""
+    how, grams = re.sub(r" \([^()]*\)$", "", str(one["how"])), f"{figure(round(one['grams']))} g"
+    return f"{one['name']} ({grams if how == grams else f'{how}, {grams}'})"
+
+
 def what_if(turn: Turn) -> str:
     """Return what carbohydrate, insulin or both may do, beside what comes as usual; never what to take."""
-    grams, units, unknown = turn.slots.grams, turn.slots.units, ""
-    named = turn.slots.food or ("" if grams or units else str(turn.state.get("food", "")))
+    grams, units, found = turn.slots.grams, turn.slots.units, None
+    named = turn.slots.food if grams or units else _named(turn)
     if grams is None and named:
         found = turn.asking("food", text=named)
-        unknown = _unknown(turn, found)
         grams = float(found["totals"]["carbohydrate"]["value"]) if found["items"] else None
         turn.then["food"] = named
+    unknown = _unknown(turn, found) if found else ""
     if not grams and not units:
         turn.wait("what_if")
         return together(unknown, turn.say("what_if.ask"))
-    after = min(turn.slots.ahead_min or 0.0, 240.0)
-    given = {"carbs": min(grams or 0.0, 300.0), "carbs_in_min": after if grams else 0.0, "bolus": min(units or 0.0, 50.0),
-             "bolus_in_min": after if units else 0.0, "hours": max(3.0, after / 60 + 2.0)}  # fmt: skip
-    tried = turn.asking("try_out", **given)
+    told = too_far(turn, turn.slots.carbs_at if grams else None, turn.slots.units_at if units else None)
+    return told or together(unknown, _counts(turn, found), _tried(turn, grams or 0.0, units or 0.0))
+
+
+def _counts(turn: Turn, found: Mapping[str, Any] | None) -> str:
+    return (
+        turn.say("what_if.counted", names=", ".join(map(portion, found["items"]))) if found and found["items"] else ""
+    )
+
+
+def _tried(turn: Turn, grams: float, units: float) -> str:
+    """Return what comes of amounts, each at its own time, unless a guard refuses the insulin."""
+    carbs_in, bolus_in = (round(one.minutes) if one else 0 for one in (turn.slots.carbs_at, turn.slots.units_at))
+    given = {"carbs": min(grams, 300.0), "carbs_in_min": float(carbs_in if grams else 0), "bolus": min(units, 50.0),
+             "bolus_in_min": float(bolus_in if units else 0)}  # fmt: skip
+    after = max(given["carbs_in_min"], given["bolus_in_min"])
+    tried = turn.asking("try_out", **given, hours=max(3.0, after / 60 + 2.0))
     if tried.get("guard", {}).get("refuses"):
         turn.asking("hand_over", kind="dose")
         turn.then["handed_over"] = "dose"
         return turn.say("what_if.guard")
-    return together(unknown, _would(turn, tried), turn.say("what_if.decide") if units else "")
+    sport = turn.say("what_if.sport") if turn.slots.sport else ""
+    return together(_would(turn, tried), sport, turn.say("what_if.decide") if units else "")
+
+
+def _lead(turn: Turn, asked: Mapping[str, Any]) -> str:
+    """Return what is supposed: how much, and when."""
+    grams, units = asked["carbs"], asked["bolus"]
+    name = "both" if grams and units else "carbs" if grams else "bolus"
+    when = {
+        f"{one}_when": turn.say("what_if.in", minutes=figure(at)) if at else turn.say("what_if.now")
+        for one, at in (("carbs", asked["carbs_in_min"]), ("units", asked["bolus_in_min"]))
+    }
+    return turn.say(f"what_if.{name}", grams=figure(round(grams, 1)), units=figure(units), **when)
 
 
 def _would(turn: Turn, tried: Mapping[str, Any]) -> str:
-    grams, units = tried["asked"]["carbs"], tried["asked"]["bolus"]
-    name = "both" if grams and units else "carbs" if grams else "bolus"
-    lead = turn.say(f"what_if.{name}", grams=figure(round(grams, 1)), units=figure(units))
-    supposed, (low, high) = tried["supposed"], tried["band"]
+    lead, supposed, (low, high) = _lead(turn, tried["asked"]), tried["supposed"], tried["band"]
     at = nearest(supposed["steps"], 60 + max(tried["asked"]["carbs_in_min"], tried["asked"]["bolus_in_min"]))
     usual = nearest(tried["usual"]["steps"], at["min"])
     told = turn.say("what_if.then", lead=lead, median=turn.glucose(at["median"]), unit=turn.unit, minutes=at["min"],
@@ -97,39 +140,72 @@ def _would(turn: Turn, tried: Mapping[str, Any]) -> str:
 def log_food(turn: Turn) -> str:
     """Return what would be written down, and wait for a yes."""
     grams, named = turn.slots.grams, turn.slots.food
-    about: dict[str, Any] = {"minutes_ago": min(turn.slots.ago_min, 24 * 60.0), "text": named[:300]}
+    ago = _ago(turn)
+    if ago < 0 or ago > DAY_MIN:
+        return turn.say("log.ahead" if ago < 0 else "log.when")
+    about: dict[str, Any] = {"minutes_ago": ago, "text": named[:300]}
     if grams is not None and 0 < grams <= 300:
         return _sure(turn, {"grams": grams, **about}, "")
     if not named:
-        turn.wait("log_what")
+        _wait(turn, "log_what", ago)
         return turn.say("log.ask")
+    return _counted(turn, named, about)
+
+
+def _ago(turn: Turn) -> float:
+    """Return how many minutes ago something was eaten, as it was said, or as it was before Sunny asked what it was."""
+    pending = turn.state.get("pending") or {}
+    if turn.slots.ago_min is not None:
+        return turn.slots.ago_min
+    return _since(turn, pending) if pending.get("what") == "log_what" else 0.0
+
+
+def _since(turn: Turn, pending: Mapping[str, Any]) -> float:
+    """Return how many minutes ago that was which was named before, by the twin's clock."""
+    return min((turn.now - int(pending["eaten"])) / MINUTE, DAY_MIN)
+
+
+def _wait(turn: Turn, what: str, ago: float, **about: Any) -> None:
+    turn.wait(what, eaten=turn.now - round(ago * MINUTE), **about)
+
+
+def _counted(turn: Turn, named: str, about: Mapping[str, Any]) -> str:
+    """Return what would be written down of food that was named."""
     found = turn.asking("food", text=named)
-    carbs = found["totals"]["carbohydrate"]["value"]
     if not found["items"]:
-        turn.wait("log_what")
+        _wait(turn, "log_what", about["minutes_ago"])
         return _unknown(turn, found) or turn.say("food.none_known")
+    carbs = found["totals"]["carbohydrate"]["value"]
     if carbs < 0.5:
         return turn.say("log.nothing")
     turn.then["food"] = named
-    names = ", ".join(str(one["name"]) for one in found["items"])
+    names = ", ".join(map(portion, found["items"]))
     return together(_sure(turn, {"grams": float(round(carbs)), **about}, names), _unknown(turn, found))
 
 
 def _sure(turn: Turn, given: Mapping[str, Any], names: str) -> str:
-    """Return what would be written, as the tool says it, and wait for a yes."""
+    """Return what would be written and for when, as the tool says it, and wait for a yes."""
     try:
         would = turn.asking("log_food", **given)
     except Refused:
         return turn.say("log.may_not")
-    turn.wait("log_food", **given)
-    return turn.say("log.sure" if names else "log.sure_grams", grams=figure(would["grams"]), names=names)
+    _wait(turn, "log_food", given["minutes_ago"], grams=given["grams"], text=given["text"])
+    said = {"grams": figure(would["grams"]), "names": names, "when": _when(turn, would["at"])}
+    return turn.say("log.sure" if names else "log.sure_grams", **said)
+
+
+def _when(turn: Turn, at: Time) -> str:
+    if at == turn.now:
+        return turn.say("log.now")
+    same = local(at, turn.place).date() == local(turn.now, turn.place).date()
+    return turn.say("log.at" if same else "log.yesterday", clock=turn.words.clock(at))
 
 
 def logged(turn: Turn, pending: Mapping[str, Any]) -> str:
-    """Write down what was agreed on."""
+    """Write down what was agreed on, at the time that was said when it was asked."""
+    about = {"minutes_ago": _since(turn, pending), "text": pending["text"]}
     try:
-        done = turn.asking("log_food", grams=pending["grams"], minutes_ago=pending["minutes_ago"], text=pending["text"],
-                           sure=True)  # fmt: skip
+        done = turn.asking("log_food", grams=pending["grams"], **about, sure=True)
     except Refused:
         return turn.say("log.may_not")
     return turn.say("log.done", grams=figure(done["grams"]))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gemel.bank.tools import local
+from gemel.packs.diabetes.sunny import reported
 from gemel.packs.diabetes.sunny.normal import normal
-from gemel.packs.diabetes.sunny.slots import stretch
-from gemel.packs.diabetes.sunny.turn import Turn, nearest, together
+from gemel.packs.diabetes.sunny.times import stretch
+from gemel.packs.diabetes.sunny.turn import Turn, nearest, together, too_far
 from gemel.packs.diabetes.sunny.words import figure
 
 STEADY, FAST = 0.2, 1.3
@@ -17,6 +18,24 @@ STEADY, FAST = 0.2, 1.3
 OLD_MIN = 15
 FARTHEST = 6.0
 """Hours that Sunny looks ahead: further on a forecast says little."""
+
+
+def fitting(answer: Callable[[Turn], str]) -> Callable[[Turn], str]:
+    """Return an answer that is given only where glucose, if it was named, is what the sensor says."""
+    return lambda turn: _apart(turn) or answer(turn)
+
+
+def _apart(turn: Turn) -> str:
+    """Return that the glucose that was named is not what the sensor says, nothing where it is or where none was named."""
+    named = turn.slots.glucose
+    if named is None:
+        return ""
+    found = turn.asking("status")
+    if found["latest"] is None or found["age_min"] >= OLD_MIN:
+        return turn.say("now.alone")
+    if reported.apart(named, found["latest"]):
+        return turn.say("now.apart", value=turn.glucose(found["latest"]), unit=turn.unit)
+    return ""
 
 
 def now(turn: Turn) -> str:
@@ -77,7 +96,7 @@ def history(turn: Turn) -> str:
         return _yesterday(turn)
     if part.days:
         return _days(turn, part.days)
-    found = turn.asking("history", hours=round(part.hours, 1))
+    found = turn.asking("history", hours=round(part.hours, 1), ended=round(part.ended, 2))
     if not found.get("readings"):
         return turn.say("history.none")
     inside = found["metrics"].get("tir")
@@ -156,14 +175,19 @@ def sport(turn: Turn) -> str:
     found = turn.asking("status")
     if found["latest"] is None:
         return together(turn.say("now.none"), turn.say("sport.fine"))
-    after = float(int(min(turn.slots.ahead_min or 0.0, 240.0)))
+    head = turn.say("sport.now", value=turn.glucose(found["latest"]), unit=turn.unit, trend=_trend(turn, found))
+    far = too_far(turn, turn.slots.ahead)
+    return together(head, far, turn.say("sport.fine")) if far else together(head, _played(turn, found["band"]))
+
+
+def _played(turn: Turn, band: list[float] | None) -> str:
+    """Return what sport would do, and what to do before it."""
+    after = float(int(turn.slots.ahead_min or 0.0))
     tried = turn.asking("what_if", scenario="sport", values={"after": after, "lasting": 45.0, "effort": 60.0},
                         hours=after / 60 + 2.0)["supposed"]  # fmt: skip
-    last = tried["steps"][-1]
     told = turn.say(
-        "sport.then" if after else "sport.now_then", median=turn.glucose(last["median"]), unit=turn.unit,
+        "sport.then" if after else "sport.now_then", median=turn.glucose(tried["steps"][-1]["median"]), unit=turn.unit,
         lowest=turn.glucose(tried["lowest"]["median"]), minutes=int(after),
     )  # fmt: skip
-    low = tried["lowest"]["median"] < (found["band"] or [70.0])[0]
-    head = turn.say("sport.now", value=turn.glucose(found["latest"]), unit=turn.unit, trend=_trend(turn, found))
-    return together(head, told, turn.say("sport.low" if low else "sport.fine"))
+    low = tried["lowest"]["median"] < (band or [70.0])[0]
+    return together(told, turn.say("sport.low" if low else "sport.fine"))

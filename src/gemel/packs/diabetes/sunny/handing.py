@@ -8,14 +8,15 @@ import msgspec
 
 from gemel.bank import Twin, alerting
 from gemel.bank.tools import Answer
-from gemel.facts import MINUTE, Draft, Time
+from gemel.dynamics import ALERTS
+from gemel.facts import DAY, MINUTE, Draft, Fact, Time
 from gemel.packs.diabetes.sunny.safety import urgent
 
 TEXT = {
     "self_harm": "{who} said something to Sunny that may mean wanting to hurt themselves or not to live: be with them now",
     "emergency": "{who} told Sunny of an emergency: go to them now",
-    "low": "{who} told Sunny of signs of a serious low: go to them, check glucose and follow the plan for lows now",
-    "sick": "{who} told Sunny of ketones, vomiting or the like: check ketones and follow the plan for sick days now",
+    "low": "{who} told Sunny of a low number or signs of a serious low: go to them, check glucose, follow the plan for lows now",
+    "sick": "{who} told Sunny of ketones, vomiting or a very high number: check ketones and follow the plan for sick days now",
     "dose": "{who} asked Sunny about an amount of insulin; Sunny does not say: please decide with them",
     "skip": "{who} talked to Sunny about going without insulin: please talk with them",
     "secret": "{who} asked Sunny to hide something or to change numbers: please talk with them, without blame",
@@ -54,6 +55,8 @@ Kind = Literal[
 
 AGAIN: Time = 10 * MINUTE
 """How long an alert of a kind that nobody has taken care of stands before the same is told anew."""
+STEP: Time = 15 * MINUTE
+"""How finely it is looked for when somebody will be told."""
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,7 +66,10 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def hand_over(twin: Twin, asked: Wanted) -> Answer:
-    """Raise an alert in the actor's own name, and tell whom the rules name; asked again soon, nothing is added."""
+    """Raise an alert in the actor's own name, and tell whom the rules name; asked again soon, nothing is added.
+
+    `told` are those who were told, and `later` is when the first is where nobody was: they have quiet hours, or come second.
+    """
     name, now = f"sunny:{asked.kind}", twin.bank.now()
     text = TEXT[asked.kind].format(who=twin.id if twin.actor == twin.id else f"{twin.actor}, about {twin.id},")
     acknowledged = twin.bank.told(twin.id).acknowledged
@@ -74,7 +80,7 @@ def hand_over(twin: Twin, asked: Wanted) -> Answer:
         body = {"name": name, "severity": severity, "text": text, "active": True}
         twin.bank.append([Draft(twin.id, "alert/1", body, now, twin.actor)])
     tell(twin, now)
-    return {"kind": asked.kind, "told": sorted(_told(twin, name))}
+    return {"kind": asked.kind, "told": sorted(_told(twin, name)), "later": _later(twin, name, now)}
 
 
 def tell(twin: Twin, now: Time) -> None:
@@ -101,5 +107,32 @@ def close(twin: Twin) -> None:
 
 
 def _told(twin: Twin, name: str) -> set[str]:
-    alert = next((fact.seq for fact in twin.bank.alerts(twin.id) if fact.body["name"] == name), None)
-    return {one.to for one in twin.bank.told(twin.id).notices if one.alert == alert and not one.over}
+    """Return who was told, beside whoever talks and the person whom it is about."""
+    alert = _alert(twin, name)
+    notices = twin.bank.told(twin.id).notices
+    told = {one.to for one in notices if alert is not None and one.alert == alert.seq and not one.over}
+    return told - {twin.id, twin.actor}
+
+
+def _alert(twin: Twin, name: str) -> Fact | None:
+    return next((fact for fact in twin.bank.alerts(twin.id) if fact.body["name"] == name), None)
+
+
+def _later(twin: Twin, name: str, now: Time) -> Time | None:
+    """Return when within a day the rules first tell somebody, None where they tell nobody."""
+    alert = _alert(twin, name)
+    if alert is None:
+        return None
+    rules = [rule for rule in twin.bank.told(twin.id).rules if rule.concerns(alert) and _may_hear(twin, rule)]
+    ahead = range(now, now + DAY, STEP)
+    return next(
+        (at for at in ahead for rule in rules if at >= alert.true_at + rule.after and rule.reaches(alert, at)), None
+    )
+
+
+def _may_hear(twin: Twin, rule: alerting.Rule) -> bool:
+    """Return whether a rule names somebody else, who may read alerts now or at other hours."""
+    return (
+        rule.to not in (twin.id, twin.actor)
+        and twin.bank.gate.over(rule.to, "read", twin.id, ALERTS, rule.purpose) is None
+    )

@@ -2,7 +2,8 @@
 
 It gets the sentence, and what the tools that it asks for answer, under the consent of whoever talks; it can ask only tools that
 change nothing. Rules are asked before: what must not be answered never leaves the machine. What it says is looked at as any
-answer is: one that names a dose, or a number that no tool returned, is dropped, and templates answer.
+answer is, and more strictly (`model_words.py`): one that speaks of insulin or secrecy, looks unsafe, or has a number that no tool
+returned or that the model itself put in, is dropped, and templates answer.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from gemel.bank.tools import GENERAL, Tool
 from gemel.errors import BadInput, GemelError, Unavailable
 from gemel.packs.diabetes.play import TOOLS as PLAY
+from gemel.packs.diabetes.sunny.normal import LONGEST
 from gemel.packs.diabetes.sunny.tools import TOOLS
 from gemel.packs.diabetes.sunny.turn import Turn
 
@@ -26,14 +28,12 @@ if TYPE_CHECKING:
 
 ROUNDS = 4
 """How often it may ask tools before it must answer."""
-LONGEST = 600
-"""Characters of an answer that is said."""
 PATIENCE_S = 20.0
 
 SYSTEM = """You are Sunny, the companion of a child of about nine with type 1 diabetes. Use short, kind, plain words; never blame
 for a number. Say only what the tools return, in {unit}; every number you write must stand in a tool's answer as you write it.
-Never say how much insulin to take, never advise to leave insulin out, never hide anything from grown-ups: say that a grown-up
-decides. You are not a doctor. Answer in at most four sentences."""
+Do not speak of insulin, a pump or a pen, and never of an amount to take: of these say only "A grown-up decides about insulin."
+Never hide anything from grown-ups. You are not a doctor. Answer in at most four sentences."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from gemel.packs.food.phrases import FRACTIONS
+
 LONGEST = 500
 """Characters of a sentence that are looked at."""
 
@@ -28,7 +30,7 @@ PHRASES = (
 
 def normal(text: str, names: Sequence[str] = ()) -> str:
     """Return *text* in one form; what belongs to one of *names*, the person's own, becomes "my"."""
-    plain = unicodedata.normalize("NFKD", text[:LONGEST]).translate(_QUOTES)
+    plain = unicodedata.normalize("NFKD", text[:LONGEST].translate(_FRACTIONS)).translate(_QUOTES)
     shown = "".join(c for c in plain if not unicodedata.combining(c) and unicodedata.category(c) not in ("Cf", "Cc"))
     tidy = re.sub(r"\s+", " ", _joined(shown.casefold())).strip()
     said = " ".join(WHOLE.get(word, word) for word in tidy.split(" "))
@@ -39,6 +41,7 @@ def normal(text: str, names: Sequence[str] = ()) -> str:
     return _figures(said)
 
 
+_FRACTIONS = {ord(sign): words for sign, words in FRACTIONS.items()}
 _QUOTES = {ord(c): "'" for c in "’‘`´ʼ"} | {ord(c): '"' for c in "“”„"} | {ord(c): " " for c in "\t\n\r"}
 
 

@@ -18,6 +18,8 @@ SHOWN = re.compile(r"\d{1,2}:\d{2}|\d+(?:[.,]\d+)*\s?%|\d+(?:[.,]\d+)*")
 SPELLED = re.compile(rf"\b(?:{'|'.join([*TENS, *SMALL])}|hundred|dozen|twice|double|triple)\b", re.IGNORECASE)
 CLOCK_FROM = 1e11
 """From here on a number is a time in milliseconds."""
+MODEL = "model"
+"""Who puts words together that may be made up."""
 NAMES = ("seq", "alert", "proposal", "open_changes")
 """Fields that name things and measure nothing."""
 
@@ -89,13 +91,13 @@ def _spelled(word: str) -> str:
     return word if value is None else f"{value:g}"
 
 
-def sources(text: str, calls: Sequence[Call]) -> tuple[tuple[Used, ...], tuple[str, ...]]:
-    """Return where the numbers of *text* come from, and those that come from nowhere."""
+def sources(text: str, calls: Sequence[Call], by: str = "templates") -> tuple[tuple[Used, ...], tuple[str, ...]]:
+    """Return where the numbers of *text* come from, and those that come from nowhere: no model is its own source."""
     manner = next((call.answer for call in calls if call.tool == "companion"), {})
     place, mmol = zone(str(manner.get("timezone", "UTC"))), manner.get("unit") == "mmol/L"
     known: dict[str, Leaf] = {}
     for held in leaves(calls):
-        for form in forms(held, place, mmol):
+        for form in () if by == MODEL and _put_in(held, calls[held.call]) else forms(held, place, mmol):
             known.setdefault(form, held)
     used: list[Used] = []
     bare: list[str] = []
@@ -108,6 +110,15 @@ def sources(text: str, calls: Sequence[Call]) -> tuple[tuple[Used, ...], tuple[s
     return tuple(used), tuple(bare)
 
 
+def _put_in(leaf: Leaf, call: Call) -> bool:
+    """Return whether a number is of what was asked: a tool that repeats its question has not measured anything."""
+    return leaf.path.startswith("asked.") or _plain(leaf) in {_plain(one) for one in _leaves(leaf.call, "", call.given)}
+
+
+def _plain(leaf: Leaf) -> str:
+    return _tidy(leaf.value if isinstance(leaf.value, str) else f"{abs(leaf.value):f}")
+
+
 def unfounded(reply: Reply) -> tuple[str, ...]:
     """Return the numbers in a reply's text that no tool returned; empty where all have a source."""
-    return sources(reply.text, reply.calls)[1]
+    return sources(reply.text, reply.calls, reply.by)[1]

@@ -1,4 +1,4 @@
-"""Answers about alerts, the plan, play and lessons, about feelings, and small talk; and what is handed to a person."""
+"""Answers about alerts, the plan, play and lessons, about feelings, and small talk."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gemel.packs.diabetes.sunny.normal import normal
+from gemel.packs.diabetes.sunny.safety import unsaid
 from gemel.packs.diabetes.sunny.turn import Turn, together
 from gemel.packs.diabetes.sunny.words import figure
 
@@ -27,12 +28,14 @@ def plan(turn: Turn) -> str:
     found = turn.asking("plan")
     asked = normal(turn.sentence)
     settings = {n: s for n, s in found["settings"].items() if n in asked or str(s["label"]).casefold() in asked}
-    rows = [_setting(turn, one) for one in (settings or found["settings"]).values()]
+    rows = turn.agreed = [_setting(turn, one) for one in (settings or found["settings"]).values()]
     notes = {n: t for n, t in found["notes"].items() if n.casefold() in asked}
-    rows += [
+    told = [
         turn.say("plan.note", section=n, text=str(t).rstrip(".") + ".") for n, t in (notes or found["notes"]).items()
     ]
-    return together(turn.say("plan.lead"), *rows) if rows else turn.say("plan.none")
+    said = [one for one in told if not unsaid(one)]
+    more = turn.say("plan.more") if said != told else ""
+    return together(turn.say("plan.lead"), *rows, *said, more) if rows or told else turn.say("plan.none")
 
 
 def _setting(turn: Turn, one: Mapping[str, Any]) -> str:
@@ -111,18 +114,3 @@ def feelings(turn: Turn) -> str:
 def small(turn: Turn) -> str:
     """Return what needs no tool."""
     return turn.say(f"say.{turn.intent}")
-
-
-def help_wanted(turn: Turn) -> str:
-    """Call for a person."""
-    told = turn.asking("hand_over", kind="help")["told"]
-    turn.then["handed_over"] = "help"
-    return turn.say("help.told" if told else "help.alone", emergency=turn.words.emergency)
-
-
-def refused(turn: Turn, kind: str) -> str:
-    """Return words of care for what must not be answered, once a person has been called."""
-    told = turn.asking("hand_over", kind=kind)["told"]
-    turn.then["handed_over"] = kind
-    said = turn.say(f"unsafe.{kind}", emergency=turn.words.emergency)
-    return said if told else together(said, turn.say("unsafe.nobody"))

@@ -14,17 +14,25 @@ from gemel.bank import Twin
 from gemel.bank.companion import Ask, Reply, Speaker, State
 from gemel.errors import BadInput, GemelError, Refused
 from gemel.facts import MINUTE, Time
-from gemel.packs.diabetes.sunny import eating, food_answers, glucose_answers, handing, other_answers, safety
+from gemel.packs.diabetes.sunny import (
+    caring,
+    eating,
+    food_answers,
+    glucose_answers,
+    handing,
+    other_answers,
+    reported,
+    safety,
+)
+from gemel.packs.diabetes.sunny.glucose_answers import fitting
 from gemel.packs.diabetes.sunny.large_model import LargeModel, from_environment
+from gemel.packs.diabetes.sunny.model_words import unsayable
 from gemel.packs.diabetes.sunny.normal import normal
-from gemel.packs.diabetes.sunny.numbers import sources
+from gemel.packs.diabetes.sunny.numbers import MODEL, sources
 from gemel.packs.diabetes.sunny.settings import manner
-from gemel.packs.diabetes.sunny.turn import Asking, Turn, together
+from gemel.packs.diabetes.sunny.turn import Asking, Turn
 from gemel.packs.diabetes.sunny.understand import UNSAFE, Understanding, Understood, understanding
 from gemel.packs.diabetes.sunny.words import Words
-
-LOW = 70.0
-"""mg/dL: somebody who names a glucose below this is sent to a grown-up (level 1 hypoglycaemia, 10.2337/dci19-0028)."""
 
 WAITS: Time = 10 * MINUTE
 """How long an open question stands."""
@@ -35,12 +43,12 @@ SMALL = ("greeting", "thanks", "bye", "abilities", "off_topic", "wonder", "chat"
 """Intents that need no tool."""
 
 ANSWERS: Mapping[str, Callable[[Turn], str]] = {
-    "now": glucose_answers.now, "ahead": glucose_answers.ahead, "history": glucose_answers.history,
-    "why": glucose_answers.why, "proposals": glucose_answers.proposal, "sport": glucose_answers.sport,
-    "what_if": food_answers.what_if, "log_food": food_answers.log_food, "food": food_answers.food,
-    "suggest_food": food_answers.suggest_food, "alerts": other_answers.alerts, "plan": other_answers.plan,
+    "now": fitting(glucose_answers.now), "ahead": fitting(glucose_answers.ahead), "history": glucose_answers.history,
+    "why": glucose_answers.why, "proposals": glucose_answers.proposal, "sport": fitting(glucose_answers.sport),
+    "what_if": fitting(food_answers.what_if), "log_food": food_answers.log_food, "food": food_answers.food,
+    "suggest_food": fitting(food_answers.suggest_food), "alerts": other_answers.alerts, "plan": other_answers.plan,
     "settings": other_answers.settings, "play": other_answers.play, "learn": other_answers.learn,
-    "feelings": other_answers.feelings, "help": other_answers.help_wanted,
+    "feelings": other_answers.feelings, "help": caring.help_wanted,
     **dict.fromkeys(SMALL, other_answers.small),
 }  # fmt: skip
 """What answers each intent."""
@@ -105,41 +113,35 @@ class Sunny:
         """Return what must not be answered in a sentence, by rules and then by meaning, and what it means."""
         kind = safety.unsafe(turn.sentence, (turn.who.of,))
         meant = self._understands().understand(turn.sentence, (turn.who.of,))
-        if kind is None and turn.slots.glucose is not None and turn.slots.glucose < LOW:
-            kind = "low"
-        if kind is None and not _short(turn) and not _says_an_answer(turn):
-            kind = meant.unsafe
-        return kind, meant
+        kind = kind or reported.danger(turn.slots.glucose)
+        if kind is None and not _short(turn) and not _says_an_answer(turn) and not _only_glucose(turn):
+            kind = meant.wanted
+        return kind, replace(meant, intent="now", chance=1.0, near=1.0) if _only_glucose(turn) else meant
 
     def _settled(self, turn: Turn) -> str | Understood:
         """Return the answer where rules give it or a question was open, else what the sentence means."""
         kind, meant = self.danger(turn)
         if kind is not None:
             turn.intent = UNSAFE + kind
-            return _careful(turn, kind)
+            return caring.refused(turn, kind)
         waited = _answer_to_question(turn)
         return meant if waited is None else waited
 
     def _larger(self, turn: Turn, meant: Understood) -> tuple[Reply | None, str]:
         """Return what a large model says, if one is named, a holder allows it and its answer may be said; else why not."""
-        model = self._model() if turn.allows_model and meant.intent not in OWN else None
+        here = meant.intent in OWN or turn.slots.glucose is not None
+        model = self._model() if turn.allows_model and not here else None
         if model is None:
             return None, ""
         turn.intent = meant.intent
         try:
-            said = checked(turn, model.answer(turn), "model")
+            text = model.answer(turn)
         except GemelError as error:
             return None, str(error)
-        if said.by == "model":
+        said, why = checked(turn, text, MODEL), unsayable(text, lambda one: self._understands().understand(one).unsafe)
+        if said.by == MODEL and not why:
             return replace(said, note=turn.say("model.sent")), ""
-        return None, f"the large model's answer was {said.note}"
-
-
-def _careful(turn: Turn, kind: str) -> str:
-    try:
-        return other_answers.refused(turn, kind)
-    except GemelError:
-        return together(turn.say(f"unsafe.{kind}", emergency=turn.words.emergency), turn.say("unsafe.nobody"))
+        return None, f"the large model's answer was {said.note or f'not said: {why}'}"
 
 
 def _spoken(turn: Turn, answer: Callable[[Turn], str]) -> str:
@@ -154,13 +156,18 @@ def _spoken(turn: Turn, answer: Callable[[Turn], str]) -> str:
 
 def _pending(turn: Turn) -> Mapping[str, Any] | None:
     held = turn.state.get("pending")
-    return held if isinstance(held, Mapping) and turn.now - int(held["at"]) <= WAITS else None
+    return held if isinstance(held, Mapping) and turn.spoken - int(held["at"]) <= WAITS else None
 
 
 def _short(turn: Turn) -> bool:
     """Return whether a sentence is a yes, a no or a letter, which means nothing without a question."""
     said = normal(turn.sentence).strip(" .!")
     return len(said) < 2 or said in (*turn.words.listed("yes_no.yes"), *turn.words.listed("yes_no.no"))
+
+
+def _only_glucose(turn: Turn) -> bool:
+    """Return whether a sentence says a glucose, for which there are rules, and nothing else."""
+    return turn.slots.glucose is not None and reported.only(normal(turn.sentence))
 
 
 def _says_an_answer(turn: Turn) -> bool:
@@ -182,7 +189,7 @@ def _answer_to_question(turn: Turn) -> str | None:
     if pending["what"] == "log_food" and (yes or no):
         return food_answers.logged(turn, pending) if yes else turn.say("say.cancelled")
     if pending["what"] == "comfort" and (yes or no):
-        return _comforted(turn) if yes else turn.say("feelings.stay")
+        return _spoken(turn, caring.comforted) if yes else turn.say("feelings.stay")
     if pending["what"] == "meant" and (yes or said in (str(pending["first"]), "first", "the first", "the first one")):
         return _again(turn, str(pending["sentence"]), str(pending["first"]))
     if pending["what"] == "meant" and said in (str(pending["second"]), "second", "the second", "the second one"):
@@ -221,17 +228,11 @@ def _again(turn: Turn, sentence: str, intent: str) -> str:
     return _spoken(turn, ANSWERS[intent])
 
 
-def _comforted(turn: Turn) -> str:
-    told = turn.asking("hand_over", kind="comfort")["told"]
-    turn.then["handed_over"] = "comfort"
-    return turn.say("feelings.told") if told else turn.say("help.alone", emergency=turn.words.emergency)
-
-
 def _ask_back(turn: Turn, meant: Understood) -> str:
     """Ask which of two things was meant, once: what is still not clear then is for a person."""
     if turn.state.get("asked_back"):
         turn.intent = UNSAFE + "unsure"
-        return _careful(turn, "unsure")
+        return caring.refused(turn, "unsure")
     turn.intent, turn.then["asked_back"] = "unclear", True
     turn.wait("meant", sentence=turn.sentence, first=meant.intent, second=meant.other)
     return turn.say("say.unclear", first=turn.say(f"label.{meant.intent}"), second=turn.say(f"label.{meant.other}"))
@@ -248,8 +249,8 @@ def checked(turn: Turn, text: str, by: str = "templates") -> Reply:
     handed = str(turn.then.get("handed_over", ""))
     source = "rules" if turn.intent.startswith(UNSAFE) else by
     said = Reply(text, turn.intent, tuple(turn.asking.calls), (), handed, source)
-    used, bare = sources(text, said.calls)
-    if bare or safety.unsaid(text):
+    used, bare = sources(text, said.calls, by)
+    if bare or safety.unsaid(turn.without_plan(text)):
         return replace(
             said, text=turn.say("say.unfounded"), by="rules", note="not said: " + ("dose" if not bare else "unfounded")
         )

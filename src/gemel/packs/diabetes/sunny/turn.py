@@ -13,8 +13,12 @@ from gemel.bank.tools import Answer
 from gemel.errors import Refused
 from gemel.facts import Time
 from gemel.packs.diabetes.sunny.slots import Slots, slots
+from gemel.packs.diabetes.sunny.times import Ahead
 from gemel.packs.diabetes.sunny.words import Words
 from gemel.streams.clock import zone
+
+FARTHEST_MIN = 240.0
+"""How far ahead food, insulin or sport can be tried: what comes after it must be foreseen too."""
 
 
 @dataclass
@@ -36,7 +40,10 @@ class Asking:
 
 @dataclass
 class Turn:
-    """What an answer is made of; `then` is what is remembered for the next sentence."""
+    """What an answer is made of; `then` is what is remembered for the next sentence.
+
+    `agreed` are rows of the plan that an answer says: what the care team has set is no dose that is told.
+    """
 
     sentence: str
     intent: str
@@ -47,11 +54,23 @@ class Turn:
     words: Words
     then: dict[str, Any] = field(default_factory=dict)
     allows_model: bool = False
+    agreed: list[str] = field(default_factory=list)
 
     @cached_property
     def slots(self) -> Slots:
         """Return what the sentence names beside its intent."""
         return slots(self.sentence, self.now, self.place)
+
+    @property
+    def spoken(self) -> Time:
+        """Return when this was said by the clock of the conversation, which in a demo runs slower than the twin's."""
+        return self.now if self.who.at is None else self.who.at
+
+    def without_plan(self, text: str) -> str:
+        """Return a text without the plan's rows."""
+        for row in self.agreed:
+            text = text.replace(row, "")
+        return text
 
     @property
     def place(self) -> tzinfo:
@@ -60,7 +79,7 @@ class Turn:
 
     def wait(self, what: str, **about: Any) -> None:
         """Remember what the next sentence may answer."""
-        self.then["pending"] = {"what": what, "at": self.now, **about}
+        self.then["pending"] = {"what": what, "at": self.spoken, **about}
 
     def say(self, name: str, /, **given: object) -> str:
         """Return a sentence by its name."""
@@ -79,6 +98,14 @@ class Turn:
 def together(*parts: str) -> str:
     """Return sentences as one text."""
     return " ".join(part for part in parts if part)
+
+
+def too_far(turn: Turn, *times: Ahead | None) -> str:
+    """Return that a time is over, or too far ahead to be tried; nothing if all are near enough."""
+    named = [one for one in times if one is not None]
+    if any(one.over for one in named):
+        return turn.say("what_if.over")
+    return turn.say("what_if.far") if any(one.minutes > FARTHEST_MIN for one in named) else ""
 
 
 def nearest(rows: list[Mapping[str, Any]], minutes: float) -> Mapping[str, Any]:
