@@ -148,6 +148,19 @@ def test_nobody_is_told_what_they_may_not_read_however_the_rules_stand() -> None
         one.lily.alert_to("stranger")
 
 
+def test_after_the_hand_over_a_rule_that_tells_nobody_is_known_as_such_and_none_is_made_anew() -> None:
+    one = house(tom={}, sarah={})
+    one.lily.hand_over(one.clock.now + DAY)
+    assert [alerting.heard(one.lily, rule) for rule in one.lily.alert_rules()] == [True, True]
+    one.clock.now += 2 * DAY
+    own = one.as_seen("lily")
+    assert [alerting.heard(own, rule) for rule in own.alert_rules()] == [False, False]
+    with pytest.raises(Refused, match="grant that first"):
+        own.alert_to("tom", severity="info")
+    own.grant(to="tom", purpose="care", read="alerts")
+    assert [alerting.heard(own, rule) for rule in own.alert_rules()] == [True, False]
+
+
 def test_only_who_holds_the_keys_says_who_is_told() -> None:
     one = house(tom={})
     with pytest.raises(Refused):

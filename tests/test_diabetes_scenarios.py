@@ -7,6 +7,9 @@ import pytest
 from family import LIVED_UNTIL
 
 from gemel.bank import Fork, Twin
+from gemel.dynamics import Dose
+from gemel.errors import BadInput
+from gemel.experiment.compare import compare
 from gemel.facts import HOUR, MINUTE
 from gemel.intervention import Scenario
 from gemel.packs import diabetes
@@ -39,6 +42,25 @@ def test_carbohydrate_raises_glucose_by_what_the_500_rule_says(lily: Twin) -> No
     highest = effect(lily, diabetes.meal(15.0)).mean(axis=1).max()
 
     assert 0.6 * 15 * 3.4 < highest < 15 * 3.4
+
+
+def test_a_meal_and_a_bolus_each_at_its_own_time_are_both_done_and_nothing_else() -> None:
+    """The form's numbers are the doses: 30 g now and 2 U in 10 minutes."""
+    filled = diabetes.Person.scenarios["meal_bolus"].fill({"carbs": 30, "eat": 0, "amount": 2, "after": 10})
+    assert filled.name == "30 g of carbohydrate now, 2 U in 10 min"
+    assert filled.revise([], NOW) == [Dose("carbs", 30.0, NOW), Dose("bolus", 2.0, NOW + 10 * MINUTE)]
+
+
+def test_forks_are_not_ranked_by_a_mean_that_lows_bring_down(lily: Twin) -> None:
+    """Eight units lower the mean by lows: the difference is told, and no fork is the best; by time below, the usual day is."""
+    usual = lily.fork("as usual")
+    forks = usual, usual.suppose(diabetes.bolus(8.0))
+    found = compare(*forks, metric="mean", hours=4)
+    assert found.effects[1].difference < 0 and found.effects[1].better is None
+    assert (found.body()["best"], found.body()["better"]) == (None, None) and "neither way is better" in str(found)
+    with pytest.raises(BadInput, match="neither more nor less mean"):
+        _ = found.best
+    assert compare(*forks, metric="time_below_range", hours=4).body()["effects"][1]["better"] == 0.0
 
 
 def test_less_basal_raises_and_more_lowers(lily: Twin) -> None:

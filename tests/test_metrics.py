@@ -117,9 +117,20 @@ def test_readings_at_uneven_times_speak_for_as_long_as_they_hold() -> None:
     assert measure("mean", [100.0, 100.0], at=[0, 13 * DAY]).present < 0.01
 
 
-def test_better_is_named() -> None:
+def test_better_is_named_and_a_mean_that_lows_bring_down_is_not_better() -> None:
     assert METRICS["time_in_range"].better == "higher"
-    assert {metric.better for name, metric in METRICS.items() if "range" not in name} == {"lower"}
+    neither = {name for name, metric in METRICS.items() if metric.better is None}
+    assert neither == {"mean", "gmi"}
+    lower = {metric.better for name, metric in METRICS.items() if "range" not in name and name not in neither}
+    assert lower == {"lower"}
+
+
+def test_lows_outweigh_all_else() -> None:
+    assert {name for name, metric in METRICS.items() if metric.outweighs} == {
+        "time_below_range",
+        "time_very_low",
+        "lbgi",
+    }
 
 
 def test_what_cannot_be_glucose_is_refused() -> None:

@@ -126,7 +126,7 @@ def test_metrics_have_units_and_the_targets_of_the_type(short: str) -> None:
     """Time in range has a target of 70 %, and whether it is met; mean glucose has a unit and none."""
     words = plain(short)
     assert re.search(r"time in range 70–180 mg/dL \d+\.\d % ≥ 70\.0 %, (met|not met) higher", words)
-    assert re.search(r"mean mean glucose \d+\.\d mg/dL – lower", words)
+    assert re.search(r"mean mean glucose \d+\.\d mg/dL – neither", words)
 
 
 def test_a_short_record_says_what_cannot_be_known_yet(short: str) -> None:

@@ -116,7 +116,7 @@ class Lily:
                 "70 mg/dL before 15:30.",
                 "action": s.ActionView(lever="carbs", amount=12, unit="g", at=START + 5 * MINUTE),
                 "expected": "Chance of a low in the next 2 hours falls from 38 % to 9 %.",
-                "expires_at": START + 26 * MINUTE,
+                "expires_at": START + 26 * MINUTE, "may_decide": True, "deciders": ["sarah"],
             },
             {
                 "seq": 398, "agent": "basal-tuner", "made_at": START - 50 * MINUTE, "title": "Basal down until 16:00",
@@ -148,7 +148,7 @@ class Lily:
         }
         metrics = {
             "time_in_range": s.MetricView(unit="%", label="Time in target", better="higher"),
-            "time_below": s.MetricView(unit="%", label="Time below target", better="lower", decimals=1),
+            "time_below": s.MetricView(unit="%", label="Time below target", better="lower", decimals=1, outweighs=True),
             "peak": s.MetricView(unit="mg/dL", label="Highest"),
         }
         base: dict[str, Any] = {

@@ -12,8 +12,8 @@ from gemel.server.remembering import MemoryView
 from gemel.server.schema import ANSWERS, REQUESTS
 
 PEOPLE = (
-    alerting.NoticeView, alerting.RuleView, team.PlanView, team.MemberView, team.RoleView, tooling.ToolView, tooling.PaperView,
-    talking.Said, talking.Talked, reaching.Reach,
+    alerting.NoticeView, alerting.RuleView, team.PlanView, team.MemberView, team.RoleView, team.HandOver, tooling.ToolView,
+    tooling.PaperView, talking.Said, talking.Talked, reaching.Reach,
 )  # fmt: skip
 SAYING = (
     alerting.RuleBody, alerting.Acknowledge, team.ChangeBody, team.ReviewBody, team.Join, tooling.Asked, reaching.ReachBody,

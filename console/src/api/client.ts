@@ -8,6 +8,7 @@ import type {
   Doors,
   ForkView,
   FrontierView,
+  HandOver,
   Join,
   MemberView,
   MemoryView,
@@ -117,6 +118,7 @@ export const api = {
   notices: () => call<NoticeView[]>('GET', 'notices'),
   acknowledge: (twin: string, alert: number, note: string) =>
     call<AlertView>('POST', of(twin, `alerts/${alert}/acknowledgement`), { note }),
+  handover: (twin: string) => call<HandOver>('GET', of(twin, 'handover')),
   rules: (twin: string) => call<RuleView[]>('GET', of(twin, 'alerting')),
   tell: (twin: string, body: RuleBody) => call<RuleView>('POST', of(twin, 'alerting'), body),
   retell: (twin: string, rule: string, body: RuleBody) =>

@@ -424,6 +424,12 @@ export interface components {
              * @default []
              */
             choices: string[];
+            /**
+             * From Now
+             * @description a number of minutes from now: it says when
+             * @default false
+             */
+            from_now: boolean;
         };
         /**
          * ForecastView
@@ -498,6 +504,21 @@ export interface components {
             aims: string[];
             /** Tried */
             tried: components["schemas"]["TriedDesign"][];
+        };
+        /**
+         * HandOver
+         * @description From when the subject holds the keys alone, if that is known, and who has nothing from then on unless granted anew.
+         */
+        HandOver: {
+            /** At */
+            at: number | null;
+            /**
+             * Over
+             * @description whether that day has come
+             */
+            over: boolean;
+            /** Ends */
+            ends: string[];
         };
         /**
          * Join
@@ -631,6 +652,12 @@ export interface components {
              * @default 0
              */
             decimals: number;
+            /**
+             * Outweighs
+             * @description while it gets worse, no other metric is called better
+             * @default false
+             */
+            outweighs: boolean;
         };
         /**
          * MoveView
@@ -904,6 +931,8 @@ export interface components {
         /**
          * Proposal
          * @description What an agent wants done, why, what it expects, and what became of it (`reason` says why so).
+         *
+         *     Of an open one: whether this actor may decide on it, and which people may.
          */
         Proposal: {
             /** Seq */
@@ -937,6 +966,22 @@ export interface components {
              * @default null
              */
             expires_at: number | null;
+            /**
+             * May Decide
+             * @default false
+             */
+            may_decide: boolean;
+            /**
+             * Deciders
+             * @default []
+             */
+            deciders: string[];
+            /**
+             * Advice
+             * @description to be read: it cannot be approved, and nothing is ever sent for it
+             * @default false
+             */
+            advice: boolean;
         };
         /**
          * ProposalForks
@@ -1204,6 +1249,12 @@ export interface components {
              * @description milliseconds since 1970-01-01T00:00Z
              */
             said_at: number;
+            /**
+             * Heard
+             * @description if not, whom it names may not read alerts any more: it tells nobody
+             * @default true
+             */
+            heard: boolean;
         };
         /**
          * Said
@@ -1578,7 +1629,7 @@ export interface components {
         };
         /**
          * View
-         * @description Past, now and future of one twin, as this actor may see it.
+         * @description Past, now and future of one twin, as this actor may see it; what is `withheld` is empty for want of a right to see it.
          */
         View: {
             /** Twin */
@@ -1660,6 +1711,12 @@ export interface components {
              * @default []
              */
             past_forecasts: components["schemas"]["PastForecast"][];
+            /**
+             * Withheld
+             * @description of these, empty means: not shown to this actor
+             * @default []
+             */
+            withheld: ("alerts" | "proposals" | "forks" | "scores")[];
             /**
              * Fallback
              * @description what the loop does instead of forecasting, and why

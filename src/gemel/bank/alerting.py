@@ -163,6 +163,11 @@ def _time(rule: Rule, alert: Fact, before: Sequence[Notice], now: Time) -> bool:
     return rule.again is not None and now - before[-1].at >= rule.again
 
 
+def heard(twin: Twin, rule: Rule) -> bool:
+    """Return whether whom a rule names may read alerts, now or at other hours; if not, nobody is told by it."""
+    return twin.bank.gate.over(rule.to, "read", twin.id, ALERTS, rule.purpose) is None
+
+
 def over(told: Told, alerts: Sequence[Fact]) -> list[Notice]:
     """Return, of what somebody was told, what has ended since without their being told; what only grew worse has not."""
     active = {str(alert.body["name"]) for alert in alerts if alert.body["active"]}
@@ -238,7 +243,9 @@ def _may_be_told(twin: Twin, rule: Rule) -> None:
     """Raise unless they may read alerts now, or may at other hours."""
     if twin.bank.gate.decide(rule.to, "read", twin.id, ALERTS, rule.purpose).allowed:
         return
-    granted = [grant for grant in twin.bank.grants(twin.id) if grant.to == rule.to]
+    now = twin.bank.now()
+    granted = [grant for grant in twin.bank.grants(twin.id) if grant.to == rule.to and grant.revoked is None
+               and all(end is None or now < end for end in (grant.until, grant.lapsed))]  # fmt: skip
     if not any(ALERTS in grant.signals or ALL in grant.signals for grant in granted):
         raise Refused(f"{rule.to} may not read {ALERTS} of {twin.id} for {rule.purpose}: grant that first")
 

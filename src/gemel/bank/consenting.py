@@ -83,6 +83,19 @@ def hand_over(twin: Twin, at: Time) -> None:
     _say(twin, (ENTRUSTED, {"to": twin.id, "role": SELF, "from": at, "until": None}))
 
 
+def ending(twin: Twin) -> tuple[str, ...]:
+    """Return who has nothing from the hand-over on, because their keys or grants end with it and nothing was granted anew."""
+    rights = _rights(twin)
+    at, grants = rights.handover, [grant for grant in rights.grants if grant.revoked is None]
+    if at is None:
+        return ()
+    kept = {grant.to for grant in grants if grant.lapsed is None and (grant.until is None or grant.until > at)}
+    keys = [held.holder for held in rights.holdings if held.until == at]
+    lost = [grant.to for grant in grants if grant.lapsed is not None and (grant.until is None or grant.until > at)]
+    still = {twin.id, *kept, *rights.holders(max(at, _now(twin)))}
+    return tuple(who for who in dict.fromkeys([*keys, *lost]) if who not in still)
+
+
 def dismiss(twin: Twin, holder: str) -> None:
     """End somebody's holding: one's own, one that one entrusted, or as the subject any; one must stay that lasts."""
     holder_only(twin, "dismiss")

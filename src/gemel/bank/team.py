@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemel.bank import reaching
 from gemel.consent import Grant
+from gemel.consent.rights import GUARDIAN
 from gemel.errors import BadInput, unknown
 from gemel.facts import Time
 
@@ -20,6 +21,7 @@ class Role:
     """What one role is: verbs and what they open, purpose, and the alerts it is told of (terms of a `Rule`).
 
     `keys` is how the twin's keys are held, if at all; `timed` says that it holds only in hours that are named when it is given.
+    `known_by` is what suffices to be called so, where the role brought less before: nobody falls out of a team because it grew.
     """
 
     label: str
@@ -29,6 +31,12 @@ class Role:
     purpose: str = "care"
     keys: str | None = None
     timed: bool = False
+    known_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def marks(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the verbs and what they open by which one of this role is known."""
+        return self.known_by or self.verbs
 
 
 def join(
@@ -70,21 +78,38 @@ def leave(twin: Twin, who: str) -> int:
 
 
 def team(twin: Twin, roles: Mapping[str, Role]) -> dict[str, str]:
-    """Return, for each member of the team, the role whose rights they hold now."""
-    found = {who: _holding(roles) for who in twin.bank.holders(twin.id)}
-    now, grants = twin.bank.now(), twin.bank.grants(twin.id)
-    live = [one for one in grants if one.revoked is None and (one.until is None or now < one.until)]
+    """Return, for each member of the team, the role whose rights the gate honours now, or at the next of their hours."""
+    found = {who: _holding(twin, roles, who) for who in twin.bank.holders(twin.id)}
+    rights = _honoured(twin)
     for name, role in roles.items():
-        for who in dict.fromkeys(one.to for one in live):
-            held: dict[str, set[str]] = {}
-            for one in live:
-                if one.to == who and one.purpose == role.purpose:
-                    for verb in one.verbs:
-                        held.setdefault(verb, set()).update(one.signals)
-            if role.verbs and all(held.get(verb, set()) >= set(names) for verb, names in role.verbs.items()):
+        for (who, purpose), held in rights.items():
+            known = all(held.get(verb, set()) >= set(names) for verb, names in role.marks.items())
+            if role.marks and purpose == role.purpose and known:
                 found.setdefault(who, name)
     return found
 
 
-def _holding(roles: Mapping[str, Role]) -> str:
-    return next((name for name, role in roles.items() if role.keys), "holder")
+def _honoured(twin: Twin) -> dict[tuple[str, str], dict[str, set[str]]]:
+    """Return, by actor and purpose, what each verb opens by grants that still hold: not revoked, nor ended with a hand-over."""
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    now, gate = twin.bank.now(), twin.bank.gate
+    for one in twin.bank.grants(twin.id):
+        if one.revoked is None and all(end is None or now < end for end in (one.until, one.lapsed)):
+            for verb in one.verbs:
+                names = {
+                    name for name in one.signals if gate.over(one.to, verb, twin.id, name, one.purpose, 0.0) is None
+                }
+                found.setdefault((one.to, one.purpose), {}).setdefault(verb, set()).update(names)
+    return found
+
+
+def _holding(twin: Twin, roles: Mapping[str, Role], who: str) -> str:
+    """Return what to call one who holds the keys: the subject, and whom she entrusts as no guardian, a holder."""
+    guarded = not twin.bank.holds(twin.id, twin.id) or _guards(twin, who)
+    named = next((name for name, role in roles.items() if role.keys), "holder")
+    return named if guarded and who != twin.id else "holder"
+
+
+def _guards(twin: Twin, who: str) -> bool:
+    now, held = twin.bank.now(), twin.bank.gate.rights(twin.id).holdings
+    return any(one.holder == who and one.role == GUARDIAN and one.at(now) for one in held)

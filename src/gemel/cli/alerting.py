@@ -95,13 +95,14 @@ def alerting(
     twin: Id, *, store: Store = STORE, actor: Actor, purpose: Purpose = PURPOSE, as_json: Json = False
 ) -> None:  # fmt: skip
     """Show who is told of this twin's alerts, and when."""
+    from gemel.bank.alerting import heard
+
     with opened(store) as bank:
-        found = seen(bank, twin, actor, purpose).alert_rules()
-    say(
-        as_json,
-        {"twin": twin, "rules": [asdict(rule) for rule in found]},
-        "\n".join(map(_rule, found)) or "nobody is told",
-    )
+        view = seen(bank, twin, actor, purpose)
+        found = [(rule, heard(view, rule)) for rule in view.alert_rules()]
+    rows = [{**asdict(rule), "heard": told} for rule, told in found]
+    lines = [_rule(rule) + ("" if told else f"; tells nobody: {rule.to} may not read alerts") for rule, told in found]
+    say(as_json, {"twin": twin, "rules": rows}, "\n".join(lines) or "nobody is told")
 
 
 def _rule(rule: Rule) -> str:

@@ -164,11 +164,24 @@ def hand_over(
     *, store: Store = STORE, actor: Actor, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Name the day on which the subject, by the twin's own id, takes the keys alone; it may come earlier, never later."""
-    from gemel.facts import iso, time_of
+    from gemel.bank.consenting import ending
+    from gemel.facts import time_of
 
     with opened(store) as bank:
-        bank.as_writer(twin, actor, PURPOSE).hand_over(at)
-    say(as_json, {"twin": twin, "at": time_of(at)}, f"{twin} takes the keys at {iso(time_of(at))}")
+        view = bank.as_writer(twin, actor, PURPOSE)
+        view.hand_over(at)
+        ends = ending(view)
+    say(as_json, {"twin": twin, "at": time_of(at), "ends": list(ends)}, _handed(twin, time_of(at), ends))
+
+
+def _handed(twin: str, at: int, ends: tuple[str, ...]) -> str:
+    from gemel.facts import iso
+
+    text = f"{twin} takes the keys at {iso(at)}"
+    lost = (
+        f"from then on {', '.join(ends)} see nothing, send nothing and are told nothing, unless {twin} grants it anew"
+    )
+    return "\n".join([text, *([f"{lost} (gemel join, gemel renew)"] if ends else [])])
 
 
 def dismiss(

@@ -31,10 +31,10 @@ class Effect:
     difference: float
     low: float
     high: float
-    better: float
+    better: float | None
 
     def body(self) -> dict[str, Any]:
-        """Return the effect as JSON types; `better` is the share of members in which it is the better one."""
+        """Return the effect as JSON types; `better` is the share of members in which it is the better one, if one can be."""
         return {
             "fork": self.fork.name, "scenario": self.fork.scenario.name,
             "mean": self.mean, "difference": self.difference, "interval95": [self.low, self.high],
@@ -44,34 +44,47 @@ class Effect:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Forks of one twin, ranked by one metric over some hours; the first fork is the reference."""
+    """Forks of one twin, ranked by one metric over some hours; the first fork is the reference.
+
+    `direction` is None where neither more nor less of the metric is better: there is a difference then, and no best.
+    """
 
     metric: str
     unit: str
     hours: float
-    direction: str
+    direction: str | None
     effects: tuple[Effect, ...]
 
     @property
     def best(self) -> Fork:
-        """Return the fork whose mean is best."""
+        """Return the fork whose mean is best; raise `BadInput` where neither way is."""
+        found = self._best()
+        if found is None:
+            raise BadInput(f"neither more nor less {self.metric} is better: rank by another metric", field="metric")
+        return found
+
+    def _best(self) -> Fork | None:
+        if self.direction is None:
+            return None
         pick = max if self.direction == "higher" else min
         return pick(self.effects, key=lambda effect: effect.mean).fork
 
     def body(self) -> dict[str, Any]:
         """Return the comparison as JSON types."""
+        best = self._best()
         return {
             "metric": self.metric, "unit": self.unit, "hours": self.hours, "better": self.direction,
-            "effects": [effect.body() for effect in self.effects], "best": self.best.name,
+            "effects": [effect.body() for effect in self.effects], "best": None if best is None else best.name,
         }  # fmt: skip
 
     def __str__(self) -> str:
         scale, unit = (100.0, "%") if self.unit == "fraction" else (1.0, self.unit)
-        lines = [f"{self.metric} over {self.hours:g} h [{unit}], {self.direction} is better"]
+        way, best = "neither way" if self.direction is None else self.direction, self._best()
+        lines = [f"{self.metric} over {self.hours:g} h [{unit}], {way} is better"]
         width = max(len(effect.fork.name) for effect in self.effects)
         for effect in self.effects:
             paired = f"{scale * effect.difference:+6.1f} ({scale * effect.low:+.1f} to {scale * effect.high:+.1f})"
-            mark = " *" if effect.fork is self.best else ""
+            mark = " *" if effect.fork is best else ""
             lines.append(f"{effect.fork.name:{width}}  {scale * effect.mean:6.1f}   {paired}{mark}")
         return "\n".join(lines)
 
@@ -97,7 +110,8 @@ def _effect(fork: Fork, score: np.ndarray, reference: np.ndarray, metric: Metric
     paired = score - reference
     low, high = np.quantile(paired, [0.025, 0.975])
     gain = paired if metric.better == "higher" else -paired
-    return Effect(fork, float(score.mean()), float(paired.mean()), float(low), float(high), float(np.mean(gain > 0)))
+    share = None if metric.better is None else float(np.mean(gain > 0))
+    return Effect(fork, float(score.mean()), float(paired.mean()), float(low), float(high), share)
 
 
 def scenario_forks(twin: Twin, spec: object, now: Time | None = None) -> tuple[list[Fork], str, float]:

@@ -214,7 +214,13 @@ def _metric(name: str, metric: Metric, values: np.ndarray) -> list[str]:
     wanted = "–" if target is None else f"{sign} {_number(target, metric.unit)}"
     met = target is not None and (value >= target if metric.better == "higher" else value <= target)
     mark = "" if target is None else ", met" if met else ", not met"
-    return [name.replace("_", " "), metric.label, _number(value, metric.unit), wanted + mark, metric.better]
+    return [
+        name.replace("_", " "),
+        metric.label,
+        _number(value, metric.unit),
+        wanted + mark,
+        metric.better or "neither",
+    ]
 
 
 def _number(value: float, unit: str) -> str:

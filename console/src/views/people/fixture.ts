@@ -1,5 +1,5 @@
 /** What the gallery shows of a care team: invented, in the server's types. */
-import type { MemberView, NoticeView, PaperView, PlanView, Reach, RoleView, RuleView, Said, View } from '../../api/types'
+import type { HandOver, MemberView, NoticeView, PaperView, PlanView, Reach, RoleView, RuleView, Said, View } from '../../api/types'
 import { now, view } from '../../gallery/entry'
 import { HOUR, MINUTE } from '../../parts/time'
 import type { Lesson, Played } from './child/child.svelte'
@@ -35,12 +35,16 @@ export const members: MemberView[] = [
   { actor: 'dr-lee', role: 'doctor', label: 'Doctor', does: 'sees all, reviews, proposes treatment' },
   { actor: 'nora', role: 'nurse', label: 'School nurse', does: 'is told of alerts in school hours, and sees nothing else' },
 ]
-const rule = { said_by: 'sarah', said_at: now - 30 * HOUR, names: ['*'], after_min: 0, hours: null, quiet: null, again_min: null, purpose: 'care' }
+const rule = { said_by: 'sarah', said_at: now - 30 * HOUR, names: ['*'], after_min: 0, hours: null, quiet: null, again_min: null, purpose: 'care', heard: true }
 export const rules: RuleView[] = [
   { ...rule, id: 'a', to: 'sarah', severity: 'warning', quiet: '21:00-07:00 UTC' },
   { ...rule, id: 'b', to: 'nora', severity: 'urgent', hours: '08:00-15:00 UTC Mon-Fri' },
   { ...rule, id: 'c', to: 'dr-lee', severity: 'urgent', after_min: 20 },
 ]
+/** Lily holds the keys; whom others let in may nothing any more. */
+export const grown: MemberView[] = [{ actor: 'lily', role: 'holder', label: 'Holder of the keys', does: 'sees and decides all' }]
+export const handed: HandOver = { at: now - 20 * HOUR, over: true, ends: ['sarah', 'dr-lee', 'nora'] }
+export const silent: RuleView[] = rules.map((one) => ({ ...one, heard: false }))
 export const papers: PaperView[] = [
   { name: 'agp', title: 'AGP report, one page', days: 14 },
   { name: 'letter', title: 'Letter to the clinic', days: 14 },
@@ -80,4 +84,4 @@ export const low = at(61, [{ seq: 1, at: now, severity: 'urgent', text: 'Glucose
 export const high = at(236)
 
 /** What a school nurse is given. */
-export const guarded: View = { ...view, signals: {}, levers: {}, metrics: {}, readings: {}, actions: {}, forecast: null, forks: [], proposals: [], alerts: low.alerts, scores: [], past_forecasts: [] }
+export const guarded: View = { ...view, signals: {}, levers: {}, metrics: {}, readings: {}, actions: {}, forecast: null, forks: [], proposals: [], alerts: low.alerts, scores: [], past_forecasts: [], withheld: ['proposals', 'forks', 'scores'] }

@@ -35,13 +35,18 @@ class Function(Protocol):
 
 @dataclass(frozen=True)
 class Metric:
-    """A number to compare lives by: its unit, which way is better, how it is computed, the target for most adults."""
+    """A number to compare lives by: its unit, which way is better, how it is computed, the target for most adults.
+
+    `better` is None where neither way is: a lower mean may be fewer highs or more lows. While what `outweighs` gets worse, no
+    other number is called better.
+    """
 
     unit: str
-    better: Literal["higher", "lower"]
+    better: Literal["higher", "lower"] | None
     function: Function
     label: str = ""
     target: float | None = None
+    outweighs: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,17 +191,17 @@ def gri(glucose: np.ndarray, weights: Weights = None) -> np.ndarray:
 METRICS: MappingProxyType[str, Metric] = MappingProxyType({
     "time_in_range": Metric("fraction", "higher", in_range, "70–180 mg/dL", 0.70),
     "time_in_tight_range": Metric("fraction", "higher", tight_range, "70–140 mg/dL"),
-    "time_below_range": Metric("fraction", "lower", below_range, "below 70 mg/dL", 0.04),
-    "time_very_low": Metric("fraction", "lower", very_low, "below 54 mg/dL", 0.01),
+    "time_below_range": Metric("fraction", "lower", below_range, "below 70 mg/dL", 0.04, outweighs=True),
+    "time_very_low": Metric("fraction", "lower", very_low, "below 54 mg/dL", 0.01, outweighs=True),
     "time_low": Metric("fraction", "lower", low, "54–69 mg/dL"),
     "time_high": Metric("fraction", "lower", high, "181–250 mg/dL"),
     "time_very_high": Metric("fraction", "lower", very_high, "above 250 mg/dL", 0.05),
     "time_above_range": Metric("fraction", "lower", above_range, "above 180 mg/dL", 0.25),
-    "mean": Metric("mg/dL", "lower", mean, "mean glucose"),
+    "mean": Metric("mg/dL", None, mean, "mean glucose"),
     "sd": Metric("mg/dL", "lower", sd, "standard deviation"),
     "cv": Metric("%", "lower", cv, "coefficient of variation", 36.0),
-    "gmi": Metric("%", "lower", gmi, "glucose management indicator"),
-    "lbgi": Metric("", "lower", lbgi, "low blood glucose index"),
+    "gmi": Metric("%", None, gmi, "glucose management indicator"),
+    "lbgi": Metric("", "lower", lbgi, "low blood glucose index", outweighs=True),
     "hbgi": Metric("", "lower", hbgi, "high blood glucose index"),
     "gri": Metric("", "lower", gri, "glycemia risk index"),
 })  # fmt: skip

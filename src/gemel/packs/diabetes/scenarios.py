@@ -44,6 +44,11 @@ def meal(carbs: float, after: str | Time = 0) -> Scenario:
     return _one_more("carbs", carbs, duration(after), f"{carbs:g} g of carbohydrate")
 
 
+def meal_bolus(carbs: float, eat: str | Time, amount: float, after: str | Time) -> Scenario:
+    """Suppose a meal of *carbs* g and a bolus of *amount* U, each at its own time: "30 g now, 2 U in 10 min"."""
+    return bolus(amount, after).after(meal(carbs, eat))
+
+
 def _one_more(lever: str, amount: float, after: Time, what: str) -> Scenario:
     name = f"{what} in {after // MINUTE} min" if after else f"{what} now"
     return Scenario(name, lambda plan, now: [*plan, Dose(lever, amount, now + after)])
@@ -124,14 +129,24 @@ def _minutes(name: str, label: str, high: float, default: float) -> Field:
     return Field(name, label, "min", 0, high, default, 5)
 
 
+def _when(name: str, label: str, high: float, default: float) -> Field:
+    return Field(name, label, "min", 0, high, default, 5, from_now=True)
+
+
 FORMS = {
     "bolus": Form(
-        "Give insulin now", (Field("amount", "Bolus", "U", 0, 10, 1, 0.1), _minutes("after", "In", 120, 0)),
+        "Give insulin now", (Field("amount", "Bolus", "U", 0, 10, 1, 0.1), _when("after", "In", 120, 0)),
         lambda amount, after: bolus(amount, int(after * MINUTE)),
     ),
     "meal": Form(
-        "Eat something", (Field("carbs", "Carbohydrate", "g", 0, 120, 20), _minutes("after", "In", 120, 0)),
+        "Eat something", (Field("carbs", "Carbohydrate", "g", 0, 120, 20), _when("after", "In", 120, 0)),
         lambda carbs, after: meal(carbs, int(after * MINUTE)),
+    ),
+    "meal_bolus": Form(
+        "Eat and give insulin",
+        (Field("carbs", "Carbohydrate", "g", 0, 120, 30), _when("eat", "Eat in", 120, 0),
+         Field("amount", "Bolus", "U", 0, 10, 1, 0.1), _when("after", "Bolus in", 120, 10)),
+        lambda carbs, eat, amount, after: meal_bolus(carbs, int(eat * MINUTE), amount, int(after * MINUTE)),
     ),
     "basal": Form(
         "Change basal", (Field("rate", "Rate", "U/h", 0, 5, 0.5, 0.05), _minutes("lasting", "For", 480, 120)),
@@ -148,19 +163,19 @@ FORMS = {
     ),
     "sport": Form(
         "Do sport",
-        (_minutes("after", "In", 480, 60), _minutes("lasting", "For", 180, 45),
+        (_when("after", "In", 480, 60), _minutes("lasting", "For", 180, 45),
          Field("effort", "Heart rate above rest", "bpm", 10, 130, 60, 5)),
         lambda after, lasting, effort: sport(int(after * MINUTE), int(lasting * MINUTE), effort),
     ),
     "illness": Form(
         "Fall ill",
-        (Field("severity", "More insulin needed", "%", 0, 200, 50, 5), _minutes("after", "In", 480, 0),
+        (Field("severity", "More insulin needed", "%", 0, 200, 50, 5), _when("after", "In", 480, 0),
          Field("lasting", "For", "h", 1, 96, 24)),
         lambda severity, after, lasting: illness(severity, int(after * MINUTE), int(lasting * HOUR)),
     ),
     "stress": Form(
         "Have stress",
-        (Field("severity", "More insulin needed", "%", 0, 100, 25, 5), _minutes("after", "In", 480, 0),
+        (Field("severity", "More insulin needed", "%", 0, 100, 25, 5), _when("after", "In", 480, 0),
          _minutes("lasting", "For", 480, 60)),
         lambda severity, after, lasting: stress(severity, int(after * MINUTE), int(lasting * MINUTE)),
     ),
