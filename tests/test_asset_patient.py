@@ -24,11 +24,13 @@ from gemel.model import Composite, Module, State
 from gemel.model.kernel import Stepped
 from gemel.model.module import Values
 from gemel.packs.diabetes.asset import is_synthetic, modules, parameters_of, patient, sample, subject, subjects
-from gemel.packs.diabetes.asset.individuals import FIXED, balanced
+from gemel.packs.diabetes.asset.individuals import FIXED, GROUPS, balanced, plausible
 from gemel.packs.diabetes.asset.uva_padova import INPUTS
 
 DATA = Path(os.environ.get("GEMEL_DATA", Path(__file__).parents[2] / "shared" / "data")) / "t1d" / "simglucose"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs GEMEL_DATA with t1d/simglucose")
+WERE = {"child~0": 28.439361192, "child~8": 43.842100969, "adult~1": 81.997852437, "adolescent~1": 41.940780154}
+"""kg, as drawn before there were bounds."""
 PEOPLE = [f"{group}#00{i}" for group in ("adolescent", "adult", "child") for i in range(1, 6)]
 
 
@@ -242,6 +244,36 @@ def test_new_subjects_are_marked_and_always_the_same() -> None:
     steady = glucose_of(names[:20], {}, {}, 300)
     assert np.abs(steady[-1] - steady[0]).max() < 0.1
     assert all(parameters_of(name)["Gpb"] < FIXED["ke2"][0] for name in names)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_new_subjects_are_within_the_bounds_of_their_group(group: str) -> None:
+    """Of 100 of each group, and of those whom the fit alone gave an absorption above 5/min (adult~40, adolescent~840)."""
+    for name in (*sample(group, 100), f"{group}~40", f"{group}~840"):
+        person = parameters_of(name)
+        assert plausible(group, person)
+        assert person["kabs"] < 2.0
+    ages = [parameters_of(name)["Age"] for name in sample(group, 300)]
+    least, most = {"child": (6, 14), "adolescent": (12, 22), "adult": (22, 79)}[group]
+    assert least < min(ages) and max(ages) < most
+
+
+def test_a_new_subject_within_the_bounds_is_who_she_was_before_there_were_any() -> None:
+    assert [parameters_of(name)["BW"] for name in WERE] == pytest.approx(list(WERE.values()), rel=1e-9)
+
+
+def test_new_subjects_absorb_what_they_eat_and_live() -> None:
+    """90 % of 50 g within 12 h (all but 0.3 g), the fastest of a thousand too; until there were bounds adult~40 absorbed none."""
+    fast = max(sample("adolescent", 1000), key=lambda name: parameters_of(name)["kabs"])
+    names = [*sample("adult", 41)[-4:], *sample("adolescent", 3), "adolescent~840", *sample("child", 3), fast]
+    belief = patient().prior([subject(name) for name in names], 1, 0)
+    plans = [[Dose("basal", basal_of(name), 0), Dose("carbs", 50.0, 0)] for name in names]
+    seen = ("gut.appearance", "blood.glucose")
+    _, path = patient().advance(belief, plans, belief.at + 12 * 60 * MINUTE, 0, record=seen, every=MINUTE)
+    appeared, glucose = (np.asarray(path.values[what])[:, :, 0] for what in seen)
+    grams = appeared.sum(axis=0) * [parameters_of(name)["BW"] for name in names] / 1000.0
+    assert grams == pytest.approx(0.9 * 50.0, abs=0.3)
+    assert glucose.min() > 60
 
 
 def test_an_unknown_subject_is_refused() -> None:

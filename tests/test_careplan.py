@@ -278,3 +278,22 @@ def test_the_command_line_runs_a_change_from_proposal_to_plan(tmp_path: Path) ->
     assert "dr-lee: steady nights" in gemel("plan", "lily")
     gemel("propose-plan", "lily", "--set", "ratio", code=2)
     assert "left" in gemel("leave", "lily", "dr-lee")
+
+
+def test_the_command_line_says_whom_a_hand_over_leaves_with_nothing(tmp_path: Path) -> None:
+    """The answer names who sees and is told nothing from then on; afterwards each rule that tells nobody is marked."""
+    store = str(tmp_path / "store")
+    with Bank.open(store) as bank:
+        bank.create(Person, "lily", by="sarah")
+
+    def gemel(*words: str, by: str = "sarah") -> str:
+        done = CliRunner().invoke(app, [*words, "--store", store, "--as", by])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    gemel("join", "lily", "dr-lee", "--role", "doctor")
+    assert "tells nobody" not in gemel("alerting", "lily")
+    said = gemel("hand-over", "lily", "2020-01-01T00:00:00Z")
+    assert "from then on sarah, dr-lee see nothing, send nothing and are told nothing" in said
+    assert "dr-lee" not in gemel("team", "lily", by="lily")
+    assert "tells nobody: dr-lee may not read alerts" in gemel("alerting", "lily", by="lily")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +18,11 @@ from scipy.integrate import solve_ivp
 
 from gemel.dynamics import Dose, Reading
 from gemel.errors import BadInput
-from gemel.facts import DAY, HOUR, MINUTE
+from gemel.facts import DAY, HOUR, MINUTE, time_of
 from gemel.packs.diabetes import personal
 from gemel.packs.diabetes.asset import parameters_of, virtual_days
-from gemel.packs.diabetes.personal import carried, posterior
+from gemel.packs.diabetes.personal import ahead, carried, posterior, report
+from gemel.packs.diabetes.personal.days import ended
 from gemel.packs.diabetes.personal.equations import (
     ALPHA,
     KE,
@@ -38,7 +42,9 @@ from gemel.packs.diabetes.personal.evidence import LAGS, doses_of, withheld
 from gemel.packs.diabetes.personal.fit import Gaussian, P, Problem, Q, fit, replays, stacked
 from gemel.packs.diabetes.personal.noise import Noise, learn
 from gemel.packs.diabetes.personal.pareto import smoothed
+from gemel.packs.diabetes.personal.predictive import lines, predictive
 from gemel.packs.diabetes.personal.root import mean_squared, rooted, squared
+from gemel.packs.diabetes.personal.scores import scores
 from gemel.packs.diabetes.personal.twin import ANYBODY, walk
 
 CELLS = 288
@@ -465,3 +471,84 @@ def test_the_next_day_of_virtual_people_lies_within_its_intervals() -> None:
         seen = np.isfinite(today.glucose)
         within.append(float(((today.glucose >= low) & (today.glucose <= high))[seen].mean()))
     assert np.mean(within) > 0.75
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(1, 0), (5, 2), (15, 0), (15, 4), (15, 11)])
+def test_a_day_without_a_gap_was_read_whole_however_often_its_sensor_reads(minutes: int, late: int) -> None:
+    at = range(4 * HOUR + late * MINUTE, 29 * HOUR, minutes * MINUTE)
+    day = personal.days_of([Reading("glucose", 120.0, time) for time in at], [], weight=70.0, basal=0.2)[0]
+    assert day.share > 0.98
+    assert np.isfinite(day.glucose).sum() == pytest.approx(min(24 * 60 / minutes, CELLS), abs=1)
+    assert np.isfinite(day.seen(3)).mean() > 0.98
+    half = [Reading("glucose", 120.0, time) for time in at if time % (2 * HOUR) < HOUR]
+    assert personal.days_of(half, [], weight=70.0, basal=0.2, share=0.0)[0].share == pytest.approx(0.5, abs=0.05)
+
+
+def test_what_a_sensor_reads_every_five_minutes_is_taken_as_it_stands_gaps_and_all() -> None:
+    at = [4 * HOUR + k * 5 * MINUTE for k in range(CELLS) if k % 9 > 1]
+    day = personal.days_of([Reading("glucose", 120.0, time) for time in at], [], weight=70.0, basal=0.2)[0]
+    assert np.array_equal(day.seen(3), day.glucose[::3], equal_nan=True)
+    assert day.share == np.isfinite(day.glucose[:-1]).mean()
+
+
+@pytest.mark.parametrize(("change", "apart"), [("2026-10-25T01:00:00Z", 25), ("2027-03-28T01:00:00Z", 23)])
+def test_days_begin_at_four_by_the_persons_clock_and_share_no_reading(change: str, apart: int) -> None:
+    zone, noon = ZoneInfo("Europe/Stockholm"), time_of(change) - 13 * HOUR
+    at = range(noon - 2 * DAY, noon + 3 * DAY, 5 * MINUTE)
+    offset = partial(report._offset, zone)
+    days = personal.days_of([Reading("glucose", 120.0, t) for t in at], [], weight=70.0, basal=0.2, offset=offset)
+    assert {datetime.fromtimestamp(day.at / 1000, zone).hour for day in days} == {4}
+    assert {(b.at - a.at) // HOUR for a, b in itertools.pairwise(days)} == {24, apart}
+    read = [day.at + 5 * MINUTE * k for day in days for k in np.flatnonzero(np.isfinite(day.glucose[:-1]))]
+    assert len(set(read)) >= len(read) - 1
+
+
+def test_a_day_has_ended_where_its_readings_come_near_its_end() -> None:
+    day = personal.day_at([], [], 4 * HOUR, weight=70.0, basal=0.2)
+    assert [ended(day, DAY + hour) for hour in (-HOUR, 3 * HOUR, 4 * HOUR - 15 * MINUTE, 9 * HOUR)] == [
+        False, False, True, True,
+    ]  # fmt: skip
+
+
+def test_readings_every_quarter_of_an_hour_find_the_constants_again(
+    record: tuple[np.ndarray, list[personal.Day]],
+) -> None:
+    person, days = record
+    seldom = [replace(d, glucose=np.where(np.arange(CELLS + 1) % 3 == 1, d.glucose, np.nan), every=3) for d in days]
+    with jax.enable_x64(True):
+        mode = fit(Problem(seldom, ERRORS, ANYBODY, np.zeros(P)))
+    off = np.abs(mode.person - person) / np.sqrt(np.diag(np.linalg.inv(mode.gaussian.precision)))
+    assert (off < 1.645).mean() > 0.7
+    assert off.max() < 4.5
+
+
+def test_the_scores_of_a_day_are_those_of_what_the_twin_itself_foretold(
+    record: tuple[np.ndarray, list[personal.Day]],
+) -> None:
+    _, days = record
+    yesterday = personal.personalise(days[:2], 1, sampler=few)
+    twin = personal.update(yesterday, days[2], 1, sampler=few)
+    hidden = replace(days[2], glucose=np.where(np.arange(CELLS + 1) < 1, days[2].glucose, np.nan))
+    row, later = scores(twin.days, UTC)[-1], np.arange(3, CELLS + 1, 3)
+    for name, said in (("twin_rmse", ahead.expected(yesterday, hidden, 1)),
+                       ("rmse", ahead.plain(yesterday, hidden, 1).mean(axis=0))):  # fmt: skip
+        assert row[name] == pytest.approx(np.sqrt(np.mean((said - days[2].glucose)[later] ** 2)), rel=0.03)
+    low, high = np.percentile(personal.foretell(yesterday, hidden, 1, 2000), [5, 95], axis=0)
+    within = (days[2].glucose >= low) & (days[2].glucose <= high)
+    assert row["within90"] == pytest.approx(within[later].mean(), abs=0.06)
+
+
+def test_draws_that_live_the_days_again_are_like_a_record_of_their_own_and_unlike_a_flat_one(
+    record: tuple[np.ndarray, list[personal.Day]],
+) -> None:
+    """The whitened errors of flat days all lie within their 90 %; no draw is ever so flat."""
+    _, days = record
+    own = predictive(personal.personalise(days, 1, sampler=few), days, 1)
+    assert 0.8 < own["within90"] <= 1.0
+    assert all(0.005 < own[name]["p"] < 0.995 for name in ("in_range", "lowest", "highest"))
+    assert all(own[name]["from"] < own[name]["to"] for name in ("lowest", "highest"))
+    level = [replace(day, glucose=np.full(CELLS + 1, 120.0)) for day in days]
+    flat = predictive(personal.personalise(level, 1, sampler=few), level, 1)
+    assert flat["lowest"]["observed"] == flat["highest"]["observed"] == 120.0
+    assert flat["lowest"]["p"] < 0.025 and flat["highest"]["p"] > 0.975
+    assert sum("unlike the record" in line for line in lines(flat)) >= 2

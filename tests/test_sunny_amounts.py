@@ -262,6 +262,23 @@ def test_what_is_over_or_too_far_ahead_is_said_and_not_tried(home: Home, sentenc
     assert not {"try_out", "what_if"} & {call.tool for call in reply.calls}
 
 
+def test_sport_that_is_supposed_is_answered_as_sport(home: Home) -> None:
+    """Also after food was talked about, of which nothing is said now."""
+    *_, reply = home.says("what if I eat a banana", "what if football at 6")
+    assert reply.calls[-1].given["scenario"] == "sport"
+
+
+def test_food_and_insulin_without_a_verb_are_tried_out(home: Home) -> None:
+    (reply,) = home.says("30 g now, 2 U in 10 minutes")
+    given = next(call.given for call in reply.calls if call.tool == "try_out")
+    assert (given["carbs"], given["carbs_in_min"], given["bolus"], given["bolus_in_min"]) == (30.0, 0.0, 2.0, 10.0)
+
+
+def test_what_was_eaten_yesterday_is_asked_about_with_its_time(home: Home) -> None:
+    (reply,) = home.says("I ate pizza yesterday at 7")
+    assert reply.intent == "log_food" and "yesterday at 19:00" in reply.text
+
+
 def test_the_clock_of_sport_is_the_persons_own(home: Home) -> None:
     assert home.says("football at 6")[0].calls[-1].given["values"]["after"] == 55.0
 

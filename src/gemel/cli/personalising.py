@@ -17,12 +17,17 @@ Constants = Annotated[
 ]
 Anew = Annotated[bool, typer.Option("--anew", help="Begin again instead of learning from the new days only.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A Gaussian at the mode instead of chains.")]
-Zone = Annotated[str, typer.Option("--timezone", help="Time zone of the person's day, such as Europe/Stockholm.")]
+Zone = Annotated[
+    str | None,
+    typer.Option(
+        "--timezone", help="Time zone of the person's day, such as Europe/Stockholm; by default that of last time."
+    ),
+]
 
 
 def personalise(
     twin: Id, *, days: Days = 14.0, constants: Constants = False, anew: Anew = False, quick: Quick = False,
-    timezone: Zone = "UTC", store: Store = STORE, actor: Actor, purpose: Purpose = PURPOSE, as_json: Json = False,
+    timezone: Zone = None, store: Store = STORE, actor: Actor, purpose: Purpose = PURPOSE, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Learn what is this individual's own, say what the days tell and what not, and how yesterday's twin foretold today."""
     from gemel.bank.catalogue import personal
@@ -34,7 +39,7 @@ def personalise(
         if identify is None:
             fit = view.personalise(days, tell)
             return say(as_json, {"twin": twin, **fit.body()}, str(fit))
-        found = identify(view, days, zone(timezone), bank.seed, anew, quick, tell)
+        found = identify(view, days, None if timezone is None else zone(timezone), bank.seed, anew, quick, tell)
     return say(as_json, found.body(), str(found))
 
 

@@ -36,6 +36,12 @@ RESPONSE, RESPONSE_SD = 0.05, 1.1
 THERAPY = ("CR", "CF", "Age", "TDI")
 """Carbohydrate ratio g/U, correction factor mg/dL per U, age in years, insulin per day in U."""
 
+WIDER, AGES = 1.5, 1.15
+"""By what a synthetic subject may be beyond the lowest and highest published of its group, and how old: judgements.
+
+An absorption (kabs) above 5.6/min would be more than the half minutes of `meal` can follow; the highest published is 1.2.
+"""
+
 SOURCE = "jxx123/simglucose 0.2.11 (MIT), table of 10.1177/193229680900300106"
 
 
@@ -119,13 +125,36 @@ def _scaled(row: Mapping[str, float]) -> np.ndarray:
     basal_glucose = row["Gpb"] / row["Vg"]
     produced = row["kp1"] - row["kp2"] * row["Gpb"] - row["kp3"] * row["Ib"] - FIXED["Fsnc"][0]
     logs = np.log([*(row[name] for name in _FREE), basal_glucose, produced])
-    odds = [row[name] / (1.0 - row[name]) for name in _FRACTIONS]
+    odds = [_odds(name, row[name]) for name in _FRACTIONS]
     return np.concatenate([logs, np.log(odds)])
 
 
 @cache
+def bounds(group: str) -> Mapping[str, tuple[float, float]]:
+    """Return the least and the most that each parameter of a synthetic subject of a group may be; of fractions, their odds."""
+    rows = [row for name, row in table().items() if name.startswith(group + "#")]
+    found = {}
+    for letter in rows[0]:
+        values, wider = [_odds(letter, row[letter]) for row in rows], AGES if letter == "Age" else WIDER
+        found[letter] = (min(values) / wider, max(values) * wider)
+    return found
+
+
+def plausible(group: str, person: Mapping[str, float]) -> bool:
+    """Return whether each parameter of a person is within the bounds of a group."""
+    return all(low <= _odds(letter, person[letter]) <= high for letter, (low, high) in bounds(group).items())
+
+
+def _odds(letter: str, value: float) -> float:
+    return value / (1.0 - value) if letter in _FRACTIONS else value
+
+
+@cache
 def _synthetic(group: str, number: int) -> Mapping[str, float]:
-    """Return a person drawn from the log-normal fit to the ten of a group (its covariance has rank 9), in balance."""
+    """Return a person drawn from the log-normal fit to the ten of a group (its covariance has rank 9), in balance.
+
+    Who is beyond the group's bounds is drawn again: whoever is within them stays who she was before there were any.
+    """
     mean, spread = _fit(group)
     rng = np.random.default_rng([GROUPS.index(group), number, 2008])
     while True:
@@ -135,7 +164,7 @@ def _synthetic(group: str, number: int) -> Mapping[str, float]:
         free |= dict(zip(_FRACTIONS, odds / (1.0 + odds), strict=True))
         basal_glucose, produced = np.exp(drawn[len(_FREE) : len(_FREE) + 2])
         person = balanced(free, float(basal_glucose), float(produced) + FIXED["Fsnc"][0])
-        if person["Gtb"] > 0.0 and person["Gpb"] < FIXED["ke2"][0]:
+        if person["Gpb"] < FIXED["ke2"][0] and plausible(group, person):
             return {name: float(value) for name, value in person.items()}
 
 

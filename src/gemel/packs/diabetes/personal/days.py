@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -24,12 +24,21 @@ BEGINS: Time = 4 * HOUR
 
 CELL_MS: Time = round(CELL) * MINUTE
 
+SELDOM = 3
+"""Cells between readings at most: 15 min, as older sensors have them. What is further apart is a gap."""
+
+NEARLY: Time = HOUR // 2
+"""How near to a day's end its readings must come. A judgement."""
+
+Offset = Callable[[Time], Time]
+"""Local time minus UTC, ms, at a time."""
+
 
 @dataclass(frozen=True)
 class Day:
     """One day from `at` on: `glucose` (cell + 1,) mg/dL at the cells' edges, NaN where none; `insulin` (lead + cell,)
     mU/kg/min; `basal` mU/kg/min, the person's usual rate; `meal_at` (MEALS,) min and `meal` (MEALS,) mg/kg, 0 where none;
-    `hour` (lead + cell,) of the person's clock at the middle of each cell."""
+    `hour` (lead + cell,) of the person's clock at the middle of each cell; `every` so many cells her sensor reads."""
 
     at: Time
     weight: float
@@ -39,11 +48,21 @@ class Day:
     meal_at: np.ndarray
     meal: np.ndarray
     hour: np.ndarray
+    every: int = 1
 
     @property
     def share(self) -> float:
-        """Return the share of the day that was read."""
-        return float(np.isfinite(self.glucose[:-1]).mean())
+        """Return the share of the day that was read: each reading counts until the next is due."""
+        read = np.isfinite(np.concatenate([np.full(self.every - 1, np.nan), self.glucose[:-1]]))
+        return float(np.lib.stride_tricks.sliding_window_view(read, self.every).any(axis=1).mean())
+
+    def seen(self, every: int) -> np.ndarray:
+        """Return readings at every so many cells (n,); where a sensor reads less than once a cell, those a cell off for them."""
+        around = np.pad(self.glucose, 1, constant_values=np.nan)
+        found = self.glucose[::every]
+        for other in (around[:-2], around[2:]) if self.every > 1 else ():
+            found = np.where(np.isfinite(found), found, other[::every])
+        return found
 
 
 def usual_basal(doses: Sequence[Dose], until: Time, weight: float) -> float:
@@ -58,8 +77,9 @@ def usual_basal(doses: Sequence[Dose], until: Time, weight: float) -> float:
 
 
 def day_at(
-    readings: Sequence[Reading], doses: Sequence[Dose], at: Time, *, weight: float, basal: float, offset: Time = 0
-) -> Day:
+    readings: Sequence[Reading], doses: Sequence[Dose], at: Time, *, weight: float, basal: float, offset: Time = 0,
+    every: int = 1,
+) -> Day:  # fmt: skip
     """Return the day that begins at a time; *weight* in kg, *basal* the usual rate in mU/kg/min, *offset* local minus UTC in
     ms."""
     if not 2.0 <= weight <= 400.0:
@@ -69,22 +89,52 @@ def day_at(
     hours = ((begin + offset + CELL_MS // 2 + CELL_MS * np.arange(LEAD + CELLS)) % DAY) / HOUR
     return Day(
         at, weight, _glucose(readings, at), _insulin(doses, begin, end, basal * weight * 0.06) / weight, basal,
-        (times - at) / MINUTE, grams * 1000.0 / weight, hours,
+        (times - at) / MINUTE, grams * 1000.0 / weight, hours, every,
     )  # fmt: skip
 
 
 def days_of(
-    readings: Sequence[Reading], doses: Sequence[Dose], *, weight: float, basal: float, offset: Time = 0, share: float = 0.5,
-    begins: Time = BEGINS,
+    readings: Sequence[Reading], doses: Sequence[Dose], *, weight: float, basal: float, offset: Time | Offset = 0,
+    share: float = 0.5, begins: Time = BEGINS,
 ) -> list[Day]:  # fmt: skip
-    """Return the whole days of a record that were read for at least *share* of their time, oldest first."""
+    """Return the days of a record that were read for at least *share* of their time, oldest first; the last may go on (`ended`).
+
+    Days begin by the person's clock: where *offset* changes, one ends where the next begins, or an hour is in none.
+    """
     times = [r.at for r in readings if r.signal == "glucose"]
     if not times:
         return []
-    first = (min(times) + offset - begins) // DAY * DAY - offset + begins
-    starts = range(first, max(times), DAY)
-    every = [day_at(readings, doses, at, weight=weight, basal=basal, offset=offset) for at in starts]
-    return [day for day in every if day.share >= share]
+    local = offset if callable(offset) else lambda at: offset
+    every, starts = spacing(times), _starts(min(times), max(times), local, begins)
+    found = [
+        _until(day_at(readings, doses, at, weight=weight, basal=basal, offset=local(at), every=every), end)
+        for at, end in pairwise(starts)
+        if at < max(times)
+    ]
+    return [day for day in found if day.share >= share]
+
+
+def ended(day: Day, last: Time) -> bool:
+    """Return whether a record whose last reading was at a time has a day to its end."""
+    return last >= day.at + DAY - NEARLY
+
+
+def spacing(times: Sequence[Time]) -> int:
+    """Return how many cells lie between readings: the median, 1 to `SELDOM`."""
+    apart = np.diff(np.unique(times))
+    return int(np.clip(round(float(np.median(apart)) / CELL_MS), 1, SELDOM)) if len(apart) else 1
+
+
+def _starts(first: Time, last: Time, local: Offset, begins: Time) -> list[Time]:
+    """Return when each day of a record begins, and the day after."""
+    days = range((first + local(first) - begins) // DAY, (last + local(last) - begins) // DAY + 2)
+    clock = [day * DAY + begins for day in days]
+    return [at - local(at - local(at)) for at in clock]
+
+
+def _until(day: Day, end: Time) -> Day:
+    kept = day.at + CELL_MS * np.arange(CELLS + 1) <= end
+    return replace(day, glucose=np.where(kept, day.glucose, np.nan))
 
 
 def _glucose(readings: Sequence[Reading], at: Time) -> np.ndarray:

@@ -56,11 +56,15 @@ PRIOR = (Noise(), (0.4, 0.5, 0.4, 0.3, 0.3))
 """Median, and spread of the logarithms, of the five numbers."""
 
 
-def learn(off: np.ndarray, prior: tuple[Noise, tuple[float, ...]] = PRIOR, every: float = CELL) -> Noise:
-    """Return the mode of the noise given errors (day, n) mg/dL *every* so many min, NaN where nothing was read."""
+def learn(
+    off: np.ndarray, prior: tuple[Noise, tuple[float, ...]] = PRIOR, every: float = CELL, seldom: bool = False
+) -> Noise:
+    """Return the mode of the noise given errors (day, n) mg/dL *every* so many min, NaN where nothing was read, which is in most
+    cells if the sensor reads *seldom*."""
     median, spread = np.log(list(vars(prior[0]).values())), np.array(prior[1])
-    off = off[:, ::2] if every == CELL else off  # 10 min apart is enough, and eight times as quick
-    every, seen = max(every, 2 * CELL), np.isfinite(off)
+    if every == CELL and not seldom:
+        off, every = off[:, ::2], 2 * CELL  # 10 min apart is enough, and eight times as quick
+    seen = np.isfinite(off)
     days = [(every * np.flatnonzero(s), o[s]) for s, o in zip(seen, off, strict=True) if s.any()]
 
     def cost(z: np.ndarray) -> float:

@@ -100,7 +100,7 @@ def personalise(
     begin = (belief.mean, np.stack(daily))
     problem = Problem(days, noise, prior, walk())
     mode = fit(problem, begin, steps=12, close=0.2)
-    noise = learn(_off(problem, mode))
+    noise = learn(_off(problem, mode), seldom=days[-1].every > 1)
     problem = Problem(days, noise, prior, walk())
     mode = fit(problem, (mode.person, mode.daily), steps=25)
     return _twin(problem, mode, noise, tuple(told), seed, sampler, count)
@@ -143,14 +143,14 @@ def _off(problem: Problem, mode: Mode) -> np.ndarray:
 
 
 def checks(off: np.ndarray, problem: Problem, seed: Seed) -> dict[str, float]:
-    """Return how the fit replays its own days: RMSE, lag-1 autocorrelation as it is and once whitened, share within 90 % of
-    whitened errors."""
-    seen = np.isfinite(off)
+    """Return how the fit replays its own days: RMSE, autocorrelation from reading to reading as it is and once whitened, share
+    within 90 % of whitened errors."""
+    seen, every = np.isfinite(off), problem.days[-1].every
     white = np.einsum("dij,dj->di", problem.white, np.where(seen, off, 0.0))
-    pairs = seen[:, 1:] & seen[:, :-1]
+    pairs = seen[:, every:] & seen[:, :-every]
 
     def lag(x: np.ndarray) -> float:
-        return float((x[:, 1:] * x[:, :-1])[pairs].sum() / (x[:, 1:][pairs] ** 2).sum())
+        return float((x[:, every:] * x[:, :-every])[pairs].sum() / (x[:, every:][pairs] ** 2).sum())
 
     return {
         "rmse": float(np.sqrt(np.nanmean(off**2))), "lag1": lag(np.where(seen, off, 0.0)), "white_lag1": lag(white),
@@ -162,7 +162,7 @@ def _foretold(belief: Gaussian | None, day: Day, seed: Seed) -> Foretold:
     said = np.full(len(day.glucose), np.nan)
     if belief is not None:
         said = ensemble(members(belief, seed, day.at), day, seed).mean(axis=0)
-    return Foretold(day.at, said[::EVERY], day.glucose[::EVERY], doses_of(day), float(day.hour[LEAD]))
+    return Foretold(day.at, said[::EVERY], day.seen(EVERY), doses_of(day), float(day.hour[LEAD]))
 
 
 def members(belief: Gaussian, seed: Seed, at: Time) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 from gemel.bank.tools import local
 from gemel.errors import Refused
 from gemel.facts import MINUTE, Time
+from gemel.packs.diabetes.sunny.glucose_answers import sport
 from gemel.packs.diabetes.sunny.turn import Turn, nearest, together, too_far
 from gemel.packs.diabetes.sunny.words import figure
 
@@ -79,6 +80,8 @@ def portion(one: Mapping[str, Any]) -> str:
 def what_if(turn: Turn) -> str:
     """Return what carbohydrate, insulin or both may do, beside what comes as usual; never what to take."""
     grams, units, found = turn.slots.grams, turn.slots.units, None
+    if turn.slots.sport and not (grams or units or turn.slots.food or turn.slots.amount):
+        return sport(turn)
     named = turn.slots.food if grams or units else _named(turn)
     if grams is None and named:
         found = turn.asking("food", text=named)
@@ -109,8 +112,8 @@ def _tried(turn: Turn, grams: float, units: float) -> str:
         turn.asking("hand_over", kind="dose")
         turn.then["handed_over"] = "dose"
         return turn.say("what_if.guard")
-    sport = turn.say("what_if.sport") if turn.slots.sport else ""
-    return together(_would(turn, tried), sport, turn.say("what_if.decide") if units else "")
+    left_out = turn.say("what_if.sport") if turn.slots.sport else ""
+    return together(_would(turn, tried), left_out, turn.say("what_if.decide") if units else "")
 
 
 def _lead(turn: Turn, asked: Mapping[str, Any]) -> str:

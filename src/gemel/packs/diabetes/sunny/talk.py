@@ -6,6 +6,7 @@ that no tool returned, is not said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -79,6 +80,7 @@ class Sunny:
         larger, note = self._larger(turn, meant)
         if larger is not None:
             return remembered(turn), larger
+        meant = _by_rule(turn, meant)
         turn.intent = meant.intent
         own = _ask_back(turn, meant) if not meant.clear else _spoken(turn, ANSWERS[meant.intent])
         said = checked(turn, own)
@@ -142,6 +144,15 @@ class Sunny:
         if said.by == MODEL and not why:
             return replace(said, note=turn.say("model.sent")), ""
         return None, f"the large model's answer was {said.note or f'not said: {why}'}"
+
+
+def _by_rule(turn: Turn, meant: Understood) -> Understood:
+    """Return what an unclear sentence means where its words say so: food with insulin is tried out, what was eaten logged."""
+    both = turn.slots.grams is not None and turn.slots.units is not None
+    eaten = turn.slots.food and re.search(r"\b(ate|eaten)\b", normal(turn.sentence))
+    rule = "what_if" if both else "log_food" if eaten else ""
+    known = not meant.clear and rule in (meant.intent, meant.other)
+    return replace(meant, intent=rule, chance=1.0, near=1.0, other_chance=0.0) if known else meant
 
 
 def _spoken(turn: Turn, answer: Callable[[Turn], str]) -> str:
