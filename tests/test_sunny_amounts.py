@@ -16,7 +16,7 @@ from gemel.bank.catalogue import roles
 from gemel.bank.companion import Reply, talk
 from gemel.bank.team import join
 from gemel.bank.tools import named, offered
-from gemel.facts import HOUR, MINUTE, Time
+from gemel.facts import DAY, HOUR, MINUTE, Draft, Time
 from gemel.packs.diabetes import Person
 from gemel.packs.diabetes.sunny.eating import foods
 from gemel.packs.diabetes.sunny.normal import normal
@@ -169,6 +169,19 @@ def test_food_in_a_sentence_counts_as_the_food_tool_counts_it(sentence: str) -> 
     found, meant = parse(said(sentence).food, foods()), parse(ATE[sentence], foods())
     assert said(sentence).grams is None and not found.unknown
     assert found.total("carbohydrate").value == pytest.approx(meant.total("carbohydrate").value)
+
+
+def test_how_quickly_a_food_came_in_is_said_once_it_was_seen_often_enough() -> None:
+    """As a twin that was personalised keeps it, for food that was written down; said with how often it was seen."""
+    home, toast = Home(), parse("toast", foods()).items[0].food.key
+    for times, told in ((2, False), (4, True)):
+        at = [NOW - day * DAY for day in range(1, times + 1)]
+        body = {"items": [{"food": toast, "grams": 60.0}]}
+        home.bank.append([Draft("lily", "ate/1", body, one, "sarah") for one in at])
+        kept = {"helpings": [{"at": one, "speed": 0.5, "spread": 0.2} for one in at]}
+        home.bank.append([Draft("lily", "identified/1", kept, NOW, "sarah")])
+        reply = home.says("how many carbs are in a slice of toast")[0]
+        assert (strings()["food"]["slower"].format(times="4") in reply.text) is told and reply.by == "templates"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from gemel.facts import DAY, HOUR, Time
 from gemel.packs.food.absorption import signature
 from gemel.packs.food.meal import Meal
 
+ATE = "ate/1"
+"""What was eaten: {items: [{food, grams}]}, beside the carbohydrate in `acted/1`; no words of whoever said so."""
+
 HALF_LIFE_DAYS = 30.0
 """After how long a meal counts half: a judgement."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, tzinfo
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from gemel.facts import HOUR
 from gemel.packs.diabetes.personal.ahead import confidence
 from gemel.packs.diabetes.personal.clocks import Clock
+from gemel.packs.diabetes.personal.helpings import Helping
 from gemel.packs.diabetes.personal.predictive import lines
 from gemel.packs.diabetes.personal.scores import line, scores
 from gemel.packs.diabetes.personal.twin import Personal
@@ -29,7 +30,8 @@ MEANS = {
 @dataclass(frozen=True)
 class Identified:
     """What many days say of one person: her twin, from how many days, of which `fresh` are new, and on what was assumed; by what
-    `clock` entries of carbohydrate were made and put right; in what time `zone` days begin; how `predictive` checks went."""
+    `clock` entries of carbohydrate were made and put right; in what time `zone` days begin; how `predictive` checks went; how
+    quickly `helpings` of known food came in."""
 
     twin: str
     personal: Personal
@@ -40,6 +42,7 @@ class Identified:
     clock: Clock = OWN
     zone: tzinfo = UTC
     predictive: Mapping[str, Any] = field(default_factory=dict)
+    helpings: tuple[Helping, ...] = ()
 
     @cached_property
     def foretold(self) -> list[dict[str, Any]]:
@@ -55,6 +58,7 @@ class Identified:
             "doubts": self.personal.doubts(), "foretold": self.foretold,
             "trust": round(float(confidence(self.personal).mean[1]), 3), "carbs_late_h": self.clock.late / HOUR,
             "carbs_without_am_pm": self.clock.twelve, "timezone": str(self.zone), "predictive": dict(self.predictive),
+            "helpings": [asdict(one) for one in self.helpings],
         }  # fmt: skip
 
     def __str__(self) -> str:

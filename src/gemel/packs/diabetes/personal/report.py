@@ -16,10 +16,12 @@ from gemel.facts import DAY, HOUR, Draft, Time
 from gemel.packs.diabetes.personal import posterior
 from gemel.packs.diabetes.personal.clocks import Clock, clock_of, put_right
 from gemel.packs.diabetes.personal.days import Day, days_of, ended, usual_basal
+from gemel.packs.diabetes.personal.helpings import Helping, helpings
 from gemel.packs.diabetes.personal.identified import Identified
 from gemel.packs.diabetes.personal.predictive import predictive
 from gemel.packs.diabetes.personal.stored import body, from_body
 from gemel.packs.diabetes.personal.twin import Personal, Sampler, personalise, update
+from gemel.packs.food.habits import ATE
 from gemel.streams import clock as clocks
 
 IDENTIFIED = "identified/1"
@@ -31,6 +33,9 @@ OVER = 90 * DAY
 
 APART: Time = 23 * HOUR
 """What lies between the beginnings of two days at least, in spring: what is nearer was learned from by another clock."""
+
+KEPT = 200
+"""Helpings that are kept, the last ones."""
 
 Tell = Callable[[str, int, int], object]
 
@@ -57,16 +62,26 @@ def identify(
     if fresh or checks is None:
         checks = predictive(personal, [day for day in found if day.at <= personal.at], seed)
     tell("identifying", 1, 1)
-    made = Identified(twin.id, personal, fresh, count, weight, assumed, clock, zone, checks)
+    served = _served(twin, personal, found[len(found) - fresh :], () if known is None else known.get("helpings", ()))
+    made = Identified(twin.id, personal, fresh, count, weight, assumed, clock, zone, checks, served)
     if fresh:
         _keep(twin, made, found[-1].basal)
     return made
 
 
+def _served(
+    twin: Twin, personal: Personal, new: Sequence[Day], known: Sequence[Mapping[str, Any]]
+) -> tuple[Helping, ...]:
+    """Return how quickly meals came in, of those whose foods are on record: where there are none nothing is worked out."""
+    eaten = [fact.true_at for fact in twin.bank.thread.read(twin.id, kinds=[ATE])]
+    days = [day for day in new if any(day.at <= at < day.at + DAY for at in eaten)]
+    return (*(Helping(**one) for one in known), *helpings(personal, days))[-KEPT:]
+
+
 def _keep(twin: Twin, made: Identified, basal: float) -> None:
     told = {
         "personal": body(made.personal), "weight": made.weight, "basal": basal, "days": made.days, "zone": str(made.zone),
-        "predictive": dict(made.predictive), **asdict(made.clock),
+        "predictive": dict(made.predictive), "helpings": [asdict(one) for one in made.helpings], **asdict(made.clock),
     }  # fmt: skip
     twin.bank.append([Draft(twin.id, IDENTIFIED, told, twin.bank.now(), twin.actor, twin.bank.evidence(twin.id))])
 

@@ -110,4 +110,10 @@ def replay(person: Array, daily: Array, day: dict[str, Array]) -> Array:
 
 def start() -> int:
     """Return where a day's `start` stands among its own unknowns."""
-    return sum(entry.count for entry in DAILY[: [entry.name for entry in DAILY].index("start")])
+    return place("start")[0]
+
+
+def place(name: str) -> tuple[int, float]:
+    """Return where one of a day's own unknowns stands among them, or the first of several, and its spread."""
+    before = [entry.name for entry in DAILY].index(name)
+    return sum(entry.count for entry in DAILY[:before]), DAILY[before].sd

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -10,19 +10,22 @@ import msgspec
 
 from gemel.bank import Twin
 from gemel.bank.tools import Answer
+from gemel.errors import Refused
 from gemel.facts import DAY, MINUTE, Draft, Time
 from gemel.intervention import Forecast
 from gemel.packs.diabetes.scenarios import meal as eaten
 from gemel.packs.diabetes.sunny.settings import offset
-from gemel.packs.food import Eaten, Item, Meal, Search, Taste, everyday, favourites, parse
+from gemel.packs.food import Absorption, Eaten, Item, Meal, Search, Taste, everyday, expected, favourites, learn, parse
+from gemel.packs.food.absorption import Learned, kind
+from gemel.packs.food.habits import ATE
 from gemel.packs.food.measures import Grams
 from gemel.packs.food.suggest import plate, suggest
 from gemel.packs.language import meaning
 from gemel.streams import Item as Record
 from gemel.streams import Place
 
-ATE = "ate/1"
-"""What was eaten: {items: [{food, grams}]}, beside the carbohydrate in `acted/1`; no words of whoever said so."""
+NEAR: Time = 30 * MINUTE
+"""How near to a helping its food must have been written down."""
 
 SNACKS = ("apple", "banana", "yoghurt", "crackers", "hummus", "orange", "popcorn", "strawberries", "milk")
 MEALS = ("vegetable soup", "spaghetti bolognese", "ham sandwich", "chicken wrap", "tomato soup")
@@ -60,7 +63,8 @@ class Hungry(msgspec.Struct, forbid_unknown_fields=True):
 
 def food(twin: Twin, asked: Said) -> Answer:
     """Return foods, grams and nutrients of a meal in words, with spans of 90 %, and what was not understood."""
-    held = parse(asked.text, foods()).body()
+    meal = parse(asked.text, foods())
+    held = meal.body()
     items = [
         {
             "name": one["name"],
@@ -72,7 +76,33 @@ def food(twin: Twin, asked: Said) -> Answer:
         for one in held["items"]
     ]
     totals = {name: held["totals"][name] for name in ("carbohydrate", "sugars", "fibre", "fat", "protein")}
-    return {"items": items, "totals": totals, "unknown": held["unknown"], "unit": "g"}
+    found = {"items": items, "totals": totals, "unknown": held["unknown"], "unit": "g"}
+    return found | {"absorption": _comes_in(twin, meal)} if items else found
+
+
+def _comes_in(twin: Twin, meal: Meal) -> Answer:
+    """Return how quickly a meal comes in: by its composition, and by what was seen of this person, if that may be read."""
+    try:
+        one = expected(absorptions(twin), meal)
+    except Refused:
+        one = expected({}, meal)
+    return {"kind": kind(meal), "speed": round(one.speed, 2), "seen": one.seen}
+
+
+def absorptions(twin: Twin) -> Learned:
+    """Return what was learned of the person's meals: how quickly they came in, where it is on record what they were."""
+    held, book = _past(twin, twin.bank.now()), dict[str, Absorption]()
+    for one in _helpings(twin) if held else ():
+        meal = next((each.meal for each in held if abs(each.at - one["at"]) <= NEAR and each.meal.items), None)
+        book = book if meal is None else learn(book, meal, one["speed"], one["spread"])
+    return book
+
+
+def _helpings(twin: Twin) -> Sequence[Mapping[str, Any]]:
+    from gemel.packs.diabetes.personal.report import IDENTIFIED
+
+    last = next(iter(twin.bank.thread.read(twin.id, kinds=[IDENTIFIED], reverse=True, limit=1)), None)
+    return () if last is None else last.body.get("helpings", ())
 
 
 def log_food(twin: Twin, asked: Logged) -> Answer:

@@ -13,6 +13,9 @@ from gemel.packs.diabetes.sunny.glucose_answers import sport
 from gemel.packs.diabetes.sunny.turn import Turn, nearest, together, too_far
 from gemel.packs.diabetes.sunny.words import figure
 
+OFTEN, APART = 3, 1.15
+"""Helpings from which on it is said how quickly a meal comes in, and the ratio to the usual that is worth a word: judgements."""
+
 DAY_MIN = 24 * 60.0
 """How many minutes ago food may have been eaten that is written down."""
 
@@ -33,7 +36,15 @@ def food(turn: Turn) -> str:
     whole = turn.say("food.total", carbs=figure(round(carbs["value"])), **span) if len(found["items"]) > 1 else turn.say(
         "food.range", **span
     )  # fmt: skip
-    return together(items, whole, _beside(turn, found), _unknown(turn, found))
+    return together(items, whole, _comes(turn, found["absorption"]), _beside(turn, found), _unknown(turn, found))
+
+
+def _comes(turn: Turn, seen: Mapping[str, Any]) -> str:
+    """Return how quickly a meal came in for this person, once that was seen often enough."""
+    if seen["seen"] < OFTEN:
+        return ""
+    name = "quicker" if seen["speed"] > APART else "slower" if seen["speed"] < 1 / APART else "usual"
+    return turn.say(f"food.{name}", times=figure(seen["seen"]))
 
 
 def _item(turn: Turn, one: Mapping[str, Any]) -> str:
