@@ -262,6 +262,17 @@ def test_the_sampler_finds_a_density_that_is_known(record: tuple[np.ndarray, lis
     assert found.person.std(axis=0) == pytest.approx(np.full(P, 0.5), abs=0.12)
 
 
+def test_chains_go_on_while_they_are_doubted(record: tuple[np.ndarray, list[personal.Day]]) -> None:
+    """As many draws come of them, of chains that agree better."""
+    nothing = replace(record[1][0], glucose=np.where(np.arange(CELLS + 1) == 0, 130.0, np.nan))
+    with jax.enable_x64(True):
+        problem = Problem([nothing], Noise(), Gaussian(np.full(P, 0.2), 4.0 * np.eye(P)), np.zeros(P))
+        at = posterior.target(problem, fit(problem))
+        short, long = (posterior.chains(at, 80, 1, more=more) for more in (0, 3))
+    assert posterior.trusted(short.told) and short.person.shape == long.person.shape == (80, P)
+    assert long.told["ess"] > 1.5 * short.told["ess"] and long.told["r_hat"] < short.told["r_hat"]
+
+
 def test_correlated_noise_is_learned() -> None:
     true = Noise(20.0, 150.0, 5.0, 30.0, 1.5)
     root = np.linalg.cholesky(true.covariance(5.0 * np.arange(CELLS + 1)))

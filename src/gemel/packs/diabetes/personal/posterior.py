@@ -111,10 +111,11 @@ def quick(at: Target, count: int, seed: Seed) -> Draws:
     return importance(at, min(count, 60), seed, 1)
 
 
-def chains(at: Target, count: int, seed: Seed, many: int = 4, steps: int = 6, rounds: int = 2) -> Draws:
+def chains(at: Target, count: int, seed: Seed, many: int = 4, steps: int = 6, rounds: int = 2, more: int = 3) -> Draws:
     """Return *count* draws of *many* chains of Hamiltonian Monte Carlo: those of the last of some *rounds*.
 
     Each round before it learns how wide the posterior is, since the Gaussian at the mode is too narrow, and how far to step.
+    While the draws are doubted the chains of the last round go on, for *more* times its length at the most.
     """
     each, size = -(-count // many), 0.25
     rng = np.random.default_rng([seed, 2])
@@ -132,8 +133,15 @@ def chains(at: Target, count: int, seed: Seed, many: int = 4, steps: int = 6, ro
             late = at.mean + z[:, each // 2 :].reshape(-1, P) @ scale.T
             share = len(late) / (len(late) + 2.0 * P)
             covariance = share * np.cov(late.T) + (1 - share) * covariance
+    for turn in range(rounds, rounds + more):
+        if not trusted(mixed(z)):
+            break
+        keys = jax.random.split(jax.random.PRNGKey(seed + turn), each)
+        points, accepted = _run(z[:, -1], keys, {**parts, "scale": scale}, jnp.asarray(size), steps)
+        z = np.concatenate([z, np.swapaxes(np.asarray(points), 0, 1)], axis=1)
     told = {"chains": float(many), "accepted": float(accepted.mean()), "step": size, **mixed(z)}
-    return Draws(at.mean + z.reshape(-1, P)[:count] @ scale.T, told)
+    kept = z[:, np.linspace(0, z.shape[1] - 1, each).round().astype(int)].reshape(-1, P)
+    return Draws(at.mean + kept[:count] @ scale.T, told)
 
 
 @partial(jax.jit, static_argnames="steps")
