@@ -22,7 +22,16 @@ from gemel.loop.agents import Weighed
 from gemel.packs.diabetes.agents import CLOSED_LOOP
 from gemel.packs.diabetes.asset import Mishaps, Ward
 from gemel.packs.diabetes.control import Foreseen, Moment, Order, Profile, live
-from gemel.packs.diabetes.control.advice import CARBS, OFTEN_DEEP, OFTEN_LOW, advise, metrics, what_if
+from gemel.packs.diabetes.control.advice import (
+    CARBS,
+    LIKELIER_DEEP,
+    LIKELIER_LOW,
+    OFTEN_DEEP,
+    OFTEN_LOW,
+    advise,
+    metrics,
+    what_if,
+)
 from gemel.packs.diabetes.control.body import BODY, Given, Strength, announced
 from gemel.packs.diabetes.control.caution import LEARNING, Caution, caution_of, learned
 from gemel.packs.diabetes.control.closed import ByMPC, closed
@@ -349,11 +358,27 @@ def test_what_is_too_likely_to_end_low_comes_last_and_says_so(
     here = moment(ensemble(seed, middle, spread), value=middle)
     here = replace(here, profile=replace(PROFILE, bolus_max=most))
     options = advise(here, grams, NOW + wait * MINUTE)
-    low = [one.metrics["below_70"] > OFTEN_LOW or one.metrics["below_54"] > OFTEN_DEEP for one in options]
+    bounds = {"below_70": (OFTEN_LOW, LIKELIER_LOW), "below_54": (OFTEN_DEEP, LIKELIER_DEEP)}
+    safest = {name: min(one.metrics[name] for one in options) for name in bounds}
+    low = [
+        any(one.metrics[name] > max(most, safest[name] + more) for name, (most, more) in bounds.items())
+        for one in options
+    ]
     marked = [bool(one.guard) for one in options]
     assert marked == sorted(marked) and all(mark for mark, own in zip(marked, low, strict=True) if own)
     assert all(any("chance of" in rule for rule in one.guard) == own for one, own in zip(options, low, strict=True))
     assert all(dose.amount <= most + 1e-9 for one in options for dose in one.doses if dose.lever == "bolus")
+
+
+def test_a_chance_of_lows_that_no_option_avoids_speaks_against_none() -> None:
+    """One member of 32 is at 45 mg/dL within minutes, before anything acts: a meal still wants its bolus."""
+    ahead = ensemble(3, 150, 5)
+    soon = np.where((np.arange(32) == 0)[:, None] & (np.arange(COLUMNS) < 3), 45.0, ahead.glucose)
+    options = advise(moment(replace(ahead, glucose=soon), value=150.0), 30.0)
+    assert min(one.metrics["below_54"] for one in options) == 1 / 32 > OFTEN_DEEP
+    near = [one for one in options if one.metrics["below_54"] == 1 / 32 and one.metrics["below_70"] < OFTEN_LOW]
+    assert "bolus" in options[0].title and options[0].doses
+    assert len(near) > 3 and not any("below 54" in rule for one in near for rule in one.guard)
 
 
 def test_the_bolus_is_offered_at_the_time_of_eating_with_its_terms() -> None:

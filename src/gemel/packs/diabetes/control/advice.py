@@ -7,7 +7,7 @@ members, and what the guard would say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,9 @@ STEP = 0.05
 OFTEN_LOW, OFTEN_DEEP = 0.10, 0.02
 """Chances of ever going below 70 and below 54 mg/dL above which an option comes last, whatever its risk. A judgement of ours,
 and no guideline's: mean risk alone lets a good average pay for one low in three."""
+
+LIKELIER_LOW, LIKELIER_DEEP = 0.05, 0.02
+"""By how much such a chance must be above that of the safest option: what comes whatever one does speaks against nothing."""
 
 NOTE = "not a medical device; ask your team"
 
@@ -113,13 +116,23 @@ def scored(
         f"highest {found['highest'][1]:.0f} mg/dL ({found['highest'][0]:.0f} to {found['highest'][2]:.0f})",
     )
     told: dict[str, Any] = {**found, "below_70": below, "below_54": severe, "risk": float(risk(path).mean())}
-    return Option(title, tuple(doses), told, (*reasons, *why), (*_judged(moment, doses), *_lows(below, severe)))
+    return Option(title, tuple(doses), told, (*reasons, *why), _judged(moment, doses))
 
 
-def _lows(below: float, severe: float) -> tuple[str, ...]:
-    """Return which lows are too likely to put an option first."""
-    chances = ((70, below, OFTEN_LOW), (54, severe, OFTEN_DEEP))
-    return tuple(f"chance of below {level} mg/dL above {most:.0%}" for level, found, most in chances if found > most)
+def _weighed(options: Sequence[Option]) -> list[Option]:
+    """Return options, those too likely to end low beside the safest of them marked, in the order of `_rank`."""
+    below, deep = (min(one.metrics[name] for one in options) for name in ("below_70", "below_54"))
+    most = {70: max(OFTEN_LOW, below + LIKELIER_LOW), 54: max(OFTEN_DEEP, deep + LIKELIER_DEEP)}
+    lows = [tuple(_lows(one, most)) for one in options]
+    ranked = sorted(zip(options, lows, strict=True), key=lambda pair: _rank(*pair))
+    return [replace(one, guard=(*one.guard, *low)) for one, low in ranked]
+
+
+def _lows(option: Option, most: dict[int, float]) -> Iterator[str]:
+    """Yield which lows are too likely to put an option first."""
+    for level, bound in most.items():
+        if option.metrics[f"below_{level}"] > bound:
+            yield f"chance of below {level} mg/dL above {bound:.0%}"
 
 
 def _hours(moment: Moment) -> float:
@@ -148,13 +161,13 @@ def advise(moment: Moment, grams: float = 0.0, eat_at: Time | None = None) -> li
     found = [scored(moment, "no bolus", (), planned)]
     found += [scored(moment, title, doses, planned, why) for title, doses in _boluses(moment, parts.units, at)]
     found += [scored(moment, title, doses, planned) for title, doses in _others(moment)]
-    return sorted(found, key=_rank)
+    return _weighed(found)
 
 
-def _rank(option: Option) -> tuple[bool, float, float]:
+def _rank(option: Option, lows: Sequence[str]) -> tuple[bool, float, float]:
     """Return what options are sorted by: whether it may pass, how likely lows that are too likely are, the risk."""
-    below, severe = option.metrics["below_70"], option.metrics["below_54"]
-    return bool(option.guard), below + severe if _lows(below, severe) else 0.0, option.metrics["risk"]
+    chances = option.metrics["below_70"] + option.metrics["below_54"] if lows else 0.0
+    return bool(option.guard or lows), chances, option.metrics["risk"]
 
 
 def _stepped(moment: Moment, units: float) -> float:
