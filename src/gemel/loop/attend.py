@@ -70,7 +70,7 @@ class Attendant:
         """Bring one twin up to date; return whether anything about it changed."""
         try:
             return self._attend(twin, fresh)
-        except Exception:
+        except Exception:  # whatever failed, a low that was measured is told before the failure is
             self._sense_anyway(twin)
             raise
 
